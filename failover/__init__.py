@@ -1,0 +1,1 @@
+"""Who is master, and the way back."""

@@ -1,0 +1,1 @@
+"""Thin doors for scripts and processes."""

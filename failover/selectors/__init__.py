@@ -1,0 +1,1 @@
+"""Reads for pages and decisions; nothing here writes."""

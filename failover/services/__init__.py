@@ -1,0 +1,1 @@
+"""Writes: each changes rows this app owns, and no other."""

@@ -1,0 +1,132 @@
+"""Asks the PAS what it holds of one patient, outside any transaction, and moves the trunk to its answer."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import structlog
+from django.db import transaction
+
+from messaging.hl7 import dialects, queries
+from messaging.hl7.dialects import Dialect
+from messaging.hl7.habits import FeedPolicy
+from messaging.hl7.read import Unreadable
+from messaging.mllp.sender import NoAnswer, Peer
+from messaging.models import Channel, Destination
+from pasmirror.lib import clock
+from patients.facts import Groups, Kind
+from patients.identifiers import HOSPITAL, Identifier
+from patients.models import AppointmentIdentifier, Patient, PatientIdentifier, StayIdentifier
+from patients.services import trunk
+
+log = structlog.get_logger()
+Found = tuple[tuple[Identifier, ...], Groups]
+
+
+class PasSilent(Exception):
+    """The PAS did not answer, or not in a way that can be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the PAS said: whether it knows a number of ours, and how many others look alike."""
+
+    known: bool
+    alike: int = 0
+
+
+@dataclass(slots=True)
+class Line:
+    """One conversation with the PAS; a connection of its own, closed at the end."""
+
+    peer: Peer
+    dialect: Dialect
+    asked: int = field(default=0)
+
+    def ask(self, question: str, **words: object) -> bytes:
+        """Put one question of `messaging.hl7.queries`; PasSilent if there is no answer."""
+        self.asked += 1
+        control_id = f"Q{time.time_ns() // 1000 % 10**15}{self.asked}"[:20]
+        body: bytes = getattr(queries, question)(
+            *words.values(), dialect=self.dialect, control_id=control_id, now=clock.now()
+        )
+        answer = self.peer.query(body, control_id)
+        if isinstance(answer, NoAnswer):
+            raise PasSilent(answer.phase)
+        return answer
+
+    def candidates(self, **sought: str) -> list[Found]:
+        """Search the PAS."""
+        return queries.read_candidates(self.ask("find_candidates", sought=sought), habits=self.dialect.habits)
+
+
+def patient(patient_id: int) -> Answer | None:
+    """Ask about one patient and keep the answer in the trunk; None while the PAS does not answer."""
+    ours = Patient.objects.get(pk=patient_id)
+    numbers = [
+        Identifier(i.type, i.authority, i.value)
+        for i in PatientIdentifier.objects.filter(patient=ours, type=HOSPITAL, until=None).order_by("id")
+    ]
+    line = _line()
+    if line is None:
+        return None
+    try:
+        found = _by_number(line, numbers)
+        if found is None:
+            return Answer(known=False, alike=_alike(line, ours))
+        who = next(iter(i for i in found[0] if i.type == HOSPITAL), numbers[0])
+        stays = queries.read_stays(line.ask("patient_stays", who=who), habits=line.dialect.habits)
+        booked = queries.read_appointments(line.ask("patient_appointments", who=who), habits=line.dialect.habits)
+    except (PasSilent, Unreadable) as fault:
+        log.info("pas.not_answered", patient=patient_id, error=type(fault).__name__)
+        return None
+    finally:
+        line.peer.close()
+    with transaction.atomic():
+        Patient.objects.select_for_update().get(pk=patient_id)
+        trunk.heard(Kind.PATIENT, patient_id, found[1])
+        _keep(Kind.STAY, stays, _owned(StayIdentifier, "stay_id", stay__patient=patient_id))
+        _keep(
+            Kind.APPOINTMENT, booked, _owned(AppointmentIdentifier, "appointment_id", appointment__patient=patient_id)
+        )
+    return Answer(known=True)
+
+
+def _line() -> Line | None:
+    pas = Destination.objects.filter(is_pas=True, declared=True).first()
+    if pas is None:
+        return None
+    channel = Channel.objects.order_by("pk").first()
+    policy = FeedPolicy.of(channel.policy if channel else {})
+    return Line(Peer(pas.host, pas.port, pas.timeout), dialects.get(pas.dialect, policy))
+
+
+def _by_number(line: Line, numbers: Iterable[Identifier]) -> Found | None:
+    """Give the PAS's record that bears one of our numbers."""
+    for number in numbers:
+        for ids, groups in line.candidates(hospital_number=number.value):
+            if number in ids:
+                return ids, groups
+    return None
+
+
+def _alike(line: Line, ours: Patient) -> int:
+    """Count the PAS's records with this NHS number, or with this name and birth date."""
+    found: set[tuple[Identifier, ...]] = set()
+    if ours.nhs_number:
+        found |= {ids for ids, _ in line.candidates(nhs_number=ours.nhs_number)}
+    if ours.family and len(ours.born) == 10:
+        found |= {ids for ids, _ in line.candidates(family=ours.family, given=ours.given, born=ours.born)}
+    return len(found)
+
+
+def _owned(model: type[StayIdentifier] | type[AppointmentIdentifier], owner: str, **of: int) -> dict[Identifier, int]:
+    rows = model.objects.filter(until=None, **of).values_list("type", "authority", "value", owner)
+    return {Identifier(*row[:3]): row[3] for row in rows}
+
+
+def _keep(kind: Kind, found: list[Found], owned: dict[Identifier, int]) -> None:
+    for ids, groups in found:
+        mine = next((owned[i] for i in ids if i in owned), None)
+        if mine is not None:
+            trunk.heard(kind, mine, groups)

@@ -1,0 +1,141 @@
+"""Compares one captured change with what the PAS holds, and ends or releases it; in the caller's transaction."""
+
+from collections.abc import Iterable
+
+from failover import diff
+from failover.diff import Difference, Verdict
+from failover.models import Discrepancy, Replay
+from messaging.services import outbox
+from pasmirror.lib import alarms, clock
+from patients.facts import Groups, Kind
+from patients.models import Change, Fate, Trunk
+from patients.services import fates, trunk
+from patients.states import StayStatus
+
+PAS = "pas"  # the destination code under which the patient's page shows the PAS
+End = Replay.End
+
+
+def differences(change: Change, later: Iterable[Change]) -> list[Difference]:
+    """Compare every group the change touched with what the PAS holds now; `later`: our later changes of the patient."""
+    after_it = list(later)
+    found = []
+    for kind, object_id in trunk.objects(change).items():
+        held = trunk.held(kind, object_id)
+        for group, after in change.after.get(kind.value, {}).items():
+            before = change.before[kind.value][group]
+            then = [
+                c.after[kind.value][group]
+                for c in after_it
+                if trunk.objects(c).get(kind) == object_id and group in c.after.get(kind.value, {})
+            ]
+            verdict = diff.compare(group, before=before, after=after, held=held[group], later=then)
+            found.append(Difference(kind.value, group, before, after, held[group], verdict))
+    return found
+
+
+def decide(replay: Replay, change: Change, later: Iterable[Change]) -> None:
+    """End `replay` as already there or superseded, release it to the PAS, or hold it for a person."""
+    found = differences(change, later)
+    verdict = Verdict.REPLAY if replay.forced else diff.whole(d.verdict for d in found)
+    if verdict is Verdict.CONFLICT:
+        hold(replay, [d for d in found if d.verdict is Verdict.CONFLICT] or found, "the PAS holds something else")
+    elif verdict is Verdict.ALREADY:
+        end(replay, change, End.ALREADY, "the PAS held it already")
+    elif verdict is Verdict.SUPERSEDED:
+        end(replay, change, End.SUPERSEDED, "a later change says it all")
+    else:
+        release(replay, change, soft=verdict is Verdict.SOFT)
+
+
+def release(replay: Replay, change: Change, *, soft: bool = False) -> None:
+    """Send the change to the PAS, marked with the destinations we have told; the others are left to the PAS."""
+    told = outbox.leave_to_pas(change.pk)
+    if not outbox.release(change.pk, told=told):
+        hold(replay, [], "it could not be written as a message")
+        return
+    replay.end, replay.told, replay.released_at = End.SENT, told, clock.now()
+    replay.reason = "soft: a neighbouring field differs in the PAS" if soft else ""
+    replay.save()
+
+
+def end(replay: Replay, change: Change, ended: Replay.End, reason: str, *, by: str = "") -> None:
+    """End a replay: nothing (more) is sent, the branch is joined again."""
+    if ended in (End.ALREADY, End.SUPERSEDED, End.VOIDED):
+        outbox.leave_to_pas(change.pk)
+        outbox.skip(change.pk, reason=reason)
+    trunk.rejoin(change)
+    replay.end, replay.reason, replay.ended_at, replay.confirmed_by = ended, reason, clock.now(), by
+    replay.save()
+    fates.tell([(change.pk, PAS, Fate.CONFIRMED, reason if ended != End.CONFIRMED else "")])
+    alarms.clear("discrepancy", subject=f"change:{change.pk}")
+
+
+def hold(replay: Replay, found: Iterable[Difference], sentence: str) -> None:
+    """Hold the change for a person, with a discrepancy for each group in question."""
+    now = clock.now()
+    rows = [
+        Discrepancy(
+            incident_id=replay.incident_id,
+            change=replay.change,
+            patient=replay.patient,
+            kind=d.kind,
+            group=d.group,
+            trunk=d.before,
+            ours=d.after,
+            theirs=d.held,
+            sentence=sentence,
+            raised_at=now,
+        )
+        for d in found
+    ] or [
+        Discrepancy(
+            incident_id=replay.incident_id,
+            change=replay.change,
+            patient=replay.patient,
+            kind="change",
+            group="whole",
+            sentence=sentence,
+            raised_at=now,
+        )
+    ]
+    Discrepancy.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["change", "kind", "group"],
+        update_fields=["trunk", "ours", "theirs", "sentence", "raised_at"],
+    )
+    Discrepancy.objects.filter(change=replay.change).update(decision="", decided_at=None)
+    replay.end, replay.reason = End.HELD, sentence[:300]
+    replay.save()
+    fates.tell([(replay.change, PAS, Fate.HELD, sentence)])
+    alarms.sound(
+        "discrepancy", f"Change {replay.change} needs a person: {sentence}.", subject=f"change:{replay.change}"
+    )
+
+
+def told_all(change: Change) -> bool:
+    """Say whether the PAS is known to hold all the change says, or what a later change of ours says."""
+    return not conflicts(change)
+
+
+def conflicts(change: Change) -> list[Difference]:
+    """Give the groups in which the PAS holds neither what we told nor what we say later."""
+    settled = (Verdict.ALREADY, Verdict.SUPERSEDED)
+    return [d for d in differences(change, later_than(change)) if d.verdict not in settled]
+
+
+def later_than(change: Change) -> list[Change]:
+    """Give what clerks changed of the same patient afterwards, in order."""
+    return list(Change.objects.filter(patient_id=change.patient_id, source="clerk", pk__gt=change.pk).order_by("pk"))
+
+
+def bed_not_vacated(change: Change) -> bool:
+    """Say whether, in the PAS, the bed this change takes is still held by someone who has left it here."""
+    place: Groups | None = change.after.get(Kind.STAY.value)
+    if not place or "place" not in place or not place["place"].get("bed") or change.stay is None:
+        return False
+    taken = Trunk.objects.filter(kind=Kind.STAY, held__place=place["place"], held__times__status=StayStatus.IN).exclude(
+        object_id=change.stay
+    )
+    return any({"place", "times"} & set(row.branch) for row in taken)

@@ -1,0 +1,256 @@
+"""Which field holds which facts, both ways: one rule per field, in a table per segment; pure, knows no event.
+
+A field that came speaks of all its components: an address or a name is one value and changes as a whole; `""`
+deletes, absent leaves. PID-13 speaks only of those kinds of telephone it names.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from messaging.hl7 import times
+from messaging.hl7.names import person_line, person_parts, practice_line, practice_parts
+from messaging.hl7.phones import read_phones, write_phones
+from messaging.hl7.read import Segment, split
+from messaging.hl7.text import DELETED, components, escape
+from pasmirror.lib import clock
+from patients.facts import Value
+
+Said = dict[str, Value]
+Raw = dict[int, str]
+SEXES = frozenset("MFUOAN")
+
+
+@dataclass(slots=True)
+class Reading:
+    """What a read needs beside the segment, and the warnings it leaves."""
+
+    zone: ZoneInfo
+    warnings: list[str]
+
+    def warn(self, sentence: str) -> None:
+        """Keep a warning; it names a field, never a value."""
+        self.warnings.append(sentence)
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """The facts of one group, those among them that were known before and are not now, and the zone of times."""
+
+    facts: Mapping[str, Value]
+    gone: frozenset[str]
+    zone: ZoneInfo
+
+    def text(self, name: str) -> str:
+        """Give a fact escaped, two quotes where it is gone, empty where it never was."""
+        return self.mark(name, escape(str(self.facts[name])))
+
+    def mark(self, name: str, rendered: str) -> str:
+        """Give `rendered`, or two quotes where it is empty because the fact `name` is gone."""
+        return rendered or (DELETED if name in self.gone else "")
+
+    def whole(self, names: tuple[str, ...], *parts: str) -> str:
+        """Give parts as one field; two quotes for the field itself when all of its facts are gone or unknown."""
+        if not any(self.facts[name] for name in names):
+            return DELETED if self.gone.intersection(names) else ""
+        return components(*parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One field (or two that belong together): the facts it speaks of, how to read them, how to write them."""
+
+    numbers: tuple[int, ...]
+    group: str
+    names: tuple[str, ...]
+    read: Callable[[Segment, Reading], Said]
+    write: Callable[[Writing], Raw]
+
+
+def text(segment: Segment, number: int, component: int = 1, sub: int = 0) -> str | None:
+    """Give a value without blanks around it: None absent, "" deleted."""
+    value = segment.get(number, component, sub)
+    return value if value is None else value.strip()
+
+
+def _leading(segment: Segment, number: int, repetition: int = 0) -> str:
+    """Give the first subcomponent of a first component; all of it if `&` stands in plain words ("Smith & Sons")."""
+    mark = segment.separators.subcomponent
+    chosen = split(segment.raw(number), segment.separators.repetition)[repetition]
+    first = split(chosen, segment.separators.component)[0]
+    sub = 0 if not mark or f"{mark} " in first or f" {mark}" in first else 1
+    return (segment.get(number, 1, sub, repetition) or "").strip()
+
+
+def composite(number: int, group: str, parts: Mapping[int, str], constant: Mapping[int, str] | None = None) -> Rule:
+    """Make the rule of a field whose components are facts; `constant` components are written beside them."""
+
+    def read(segment: Segment, _reading: Reading) -> Said:
+        if not segment.raw(number):
+            return {}
+        return {name: text(segment, number, component) or "" for component, name in parts.items()}
+
+    def write(writing: Writing) -> Raw:
+        last = max((*parts, *(constant or {})))
+        rendered = {component: writing.text(name) for component, name in parts.items()} | dict(constant or {})
+        ordered = [rendered.get(component, "") for component in range(1, last + 1)]
+        return {number: writing.whole(tuple(parts.values()), *ordered)}
+
+    return Rule((number,), group, tuple(parts.values()), read, write)
+
+
+def coded(number: int, group: str, name: str) -> Rule:
+    """Make the rule of a field whose first component is one fact."""
+    return composite(number, group, {1: name})
+
+
+def timed(number: int, group: str, name: str) -> Rule:
+    """Make the rule of a field that is one moment."""
+
+    def read(segment: Segment, reading: Reading) -> Said:
+        value = text(segment, number)
+        if not value:
+            return {} if value is None else {name: ""}
+        at = times.moment(value, reading.zone)
+        if at is None:
+            reading.warn(f"{segment.name}-{number}: not a time, not taken")
+            return {}
+        if times.happens_twice(value, reading.zone):
+            reading.warn(f"{segment.name}-{number}: in the hour that happens twice, the first was taken")
+        return {name: clock.iso(at)}
+
+    def write(writing: Writing) -> Raw:
+        at = clock.moment(str(writing.facts[name]))
+        return {number: writing.mark(name, times.stamp(at, writing.zone) if at else "")}
+
+    return Rule((number,), group, (name,), read, write)
+
+
+def _read_name(segment: Segment, reading: Reading) -> Said:
+    said = _NAME.read(segment, reading)
+    return {**said, "family": _leading(segment, 5)} if said else {}
+
+
+def _read_address(segment: Segment, reading: Reading) -> Said:
+    homes = [n for n in range(segment.repeats(11)) if (segment.get(11, 7, repetition=n) or "").upper() in ("H", "HOME")]
+    chosen = (homes or [0])[0]
+    if not segment.get(11, repetition=chosen) and segment.get(11, repetition=chosen) != "":
+        return {}
+    said = {name: (segment.get(11, n, repetition=chosen) or "").strip() for n, name in _ADDRESS_PARTS.items()}
+    return {**said, "line1": _leading(segment, 11, chosen)}
+
+
+def _read_born(segment: Segment, reading: Reading) -> Said:
+    value = text(segment, 7)
+    if not value:
+        return {} if value is None else {"born": ""}
+    day = times.partial_date(value)
+    if day is None:
+        reading.warn("PID-7: not a date, not taken")
+        return {}
+    return {"born": day}
+
+
+def _read_sex(segment: Segment, reading: Reading) -> Said:
+    value = text(segment, 8)
+    if value is None:
+        return {}
+    if value and value.upper() not in SEXES:
+        reading.warn("PID-8: a code outside HL7 table 0001, taken as it is")
+    return {"sex": value.upper()}
+
+
+def _read_death(segment: Segment, reading: Reading) -> Said:
+    said_at, said_dead = text(segment, 29), text(segment, 30)
+    if said_at is None and said_dead is None:
+        return {}
+    at = times.moment(said_at, reading.zone) if said_at and len(said_at) > 10 else None
+    died_at = clock.iso(at) if at else times.partial_date(said_at) or ""
+    if said_at and not died_at:
+        reading.warn("PID-29: not a date, not taken")
+    dead = bool(said_at) if said_dead is None else said_dead.upper() in ("Y", "YES", "1", "TRUE")
+    return {"dead": dead, "died_at": died_at if dead else ""}
+
+
+def _write_death(writing: Writing) -> Raw:
+    at = str(writing.facts["died_at"])
+    stamped = times.stamp(moment, writing.zone) if "T" in at and (moment := clock.moment(at)) else at.replace("-", "")
+    dead = "Y" if writing.facts["dead"] else "N" if "dead" in writing.gone else ""
+    return {29: writing.mark("died_at", stamped), 30: dead}
+
+
+def _read_gp(segment: Segment, _reading: Reading) -> Said:
+    if not segment.raw(4):
+        return {}
+    code, family, given, title = (text(segment, 4, n) or "" for n in (1, 2, 3, 6))
+    return {"gp": person_line(family, given, title, code)}
+
+
+def _write_gp(writing: Writing) -> Raw:
+    family, given, title, code = map(escape, person_parts(str(writing.facts["gp"])))
+    return {4: writing.whole(("gp",), code, family, given, "", "", title)}
+
+
+def _read_practice(segment: Segment, _reading: Reading) -> Said:
+    if not segment.raw(3):
+        return {}
+    return {"practice": practice_line(text(segment, 3) or "", text(segment, 3, 3) or "")}
+
+
+def _write_practice(writing: Writing) -> Raw:
+    name, code = map(escape, practice_parts(str(writing.facts["practice"])))
+    return {3: writing.whole(("practice",), name, "", code)}
+
+
+def _read_consultant(segment: Segment, _reading: Reading) -> Said:
+    if not segment.raw(7):
+        return {}
+    code, family, given, title = (text(segment, 7, n) or "" for n in (1, 2, 3, 6))
+    return {"consultant": code, "consultant_name": person_line(family, given, title)}
+
+
+def _write_consultant(writing: Writing) -> Raw:
+    line = str(writing.facts["consultant_name"])
+    family, given, title, code = map(escape, person_parts(line))
+    if code:  # brackets that are no code of ours: all of it is the name
+        family, given, title = escape(line), "", ""
+    return {7: writing.whole(CONSULTANT, writing.text("consultant"), family, given, "", "", title)}
+
+
+CONSULTANT = ("consultant", "consultant_name")
+_NAME = composite(5, "name", {1: "family", 2: "given", 3: "middle", 5: "title"})
+_ADDRESS_PARTS = {1: "line1", 2: "line2", 3: "town", 4: "county", 5: "postcode"}
+_ADDRESS = composite(11, "address", _ADDRESS_PARTS, {7: "HOME"})
+_BORN = Rule((7,), "birth", ("born",), _read_born, lambda w: {7: w.mark("born", str(w.facts["born"]).replace("-", ""))})
+PHONES = ("phone", "mobile", "email")
+
+RULES: dict[str, tuple[Rule, ...]] = {
+    "PID": (
+        Rule((5,), "name", _NAME.names, _read_name, _NAME.write),
+        _BORN,
+        Rule((8,), "sex", ("sex",), _read_sex, lambda w: {8: w.text("sex")}),
+        Rule((11,), "address", _ADDRESS.names, _read_address, _ADDRESS.write),
+        Rule((13,), "phones", PHONES, lambda s, _: read_phones(s), lambda w: {13: write_phones(w.facts, w.gone)}),
+        coded(15, "background", "language"),
+        coded(16, "background", "marital"),
+        coded(17, "background", "religion"),
+        coded(22, "background", "ethnic"),
+        Rule((29, 30), "death", ("dead", "died_at"), _read_death, _write_death),
+    ),
+    "PD1": (
+        Rule((3,), "address", ("practice",), _read_practice, _write_practice),
+        Rule((4,), "address", ("gp",), _read_gp, _write_gp),
+    ),
+    "PV1": (
+        coded(2, "admission", "patient_class"),
+        composite(3, "place", {1: "ward", 2: "bay", 3: "bed", 4: "site"}),
+        coded(4, "admission", "admission_method"),
+        Rule((7,), "consultant", CONSULTANT, _read_consultant, _write_consultant),
+        coded(10, "consultant", "specialty"),
+        coded(14, "admission", "admission_source"),
+        coded(36, "discharge", "discharge_method"),
+        coded(37, "discharge", "discharge_destination"),
+        timed(44, "times", "admitted_at"),
+        timed(45, "times", "discharged_at"),
+    ),
+}

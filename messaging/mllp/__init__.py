@@ -1,0 +1,1 @@
+"""MLLP: frames, the listener and the sender."""

@@ -1,0 +1,18 @@
+"""Tables of the feed, the lanes and the emission switch."""
+
+from messaging.models.destination import Destination, Lane
+from messaging.models.emission import Emission, Incarnation
+from messaging.models.inbound import Channel, Inbound, MessageKey
+from messaging.models.outbound import Attempt, Outbound
+
+__all__ = [
+    "Attempt",
+    "Channel",
+    "Destination",
+    "Emission",
+    "Inbound",
+    "Incarnation",
+    "Lane",
+    "MessageKey",
+    "Outbound",
+]

@@ -1,0 +1,136 @@
+"""Reads the lanes: what each holds, for the console, and which have something to send, for wakes and the sweep."""
+
+from datetime import datetime
+from typing import Any, TypedDict
+
+from django.db import connection
+
+from messaging.models import Destination
+from messaging.services import emission
+from messaging.states import Leg, why_not_send
+from patients.selectors import gate
+
+
+class LaneStatus(TypedDict):
+    """One lane as console and `manage.py status` show it; `oldest_seconds`: the age of the oldest open message."""
+
+    code: str
+    name: str
+    is_pas: bool
+    head: int
+    unreleased: int
+    queued: int
+    in_doubt: int
+    accepted: int
+    held: int
+    set_aside: int
+    left_to_pas: int
+    skipped: int
+    resends: int
+    oldest_seconds: float | None
+    paused: bool
+    declared: bool
+    failures: int
+    last_ack_at: datetime | None
+
+
+def lane_status() -> list[LaneStatus]:
+    """Give every lane's counts, the declared ones first, by code."""
+    with connection.cursor() as cursor:
+        cursor.execute(_STATUS)
+        names = [column[0] for column in cursor.description]
+        return [_status(dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+
+
+def due(*, for_seconds: float = 0.0) -> list[str]:
+    """Name the lanes with something that may leave now and could have for `for_seconds`, and that nobody is sending."""
+    stand, valve = gate.now(), emission.now().valve
+    codes = []
+    for to in Destination.objects.filter(declared=True, paused=False).order_by("pk"):
+        may = {
+            name: why_not_send(
+                to_pas=to.is_pas,
+                mode=stand.mode,
+                valve=valve,
+                attempted=attempted,
+                epoch=stand.epoch,
+                fenced=stand.fenced,
+            )
+            is None
+            for name, attempted in (("fresh", False), ("again", True))
+        }
+        if any(may.values()) and _has_due(to.pk, fenced=stand.fenced, seconds=for_seconds, **may):
+            codes.append(to.code)
+    return codes
+
+
+# `status`: one pass over the rows by lane and leg. Amounts are small beside the journal's.
+_STATUS = """
+SELECT d.code, d.name, d.is_pas, d.paused, d.declared, l.head, l.failures,
+       coalesce(sum(o.n) FILTER (WHERE o.leg = 'unreleased'), 0)::bigint AS unreleased,
+       coalesce(sum(o.n) FILTER (WHERE o.leg = 'queued'), 0)::bigint AS queued,
+       coalesce(sum(o.n) FILTER (WHERE o.leg = 'sending'), 0)::bigint AS sending,
+       coalesce(sum(o.n) FILTER (WHERE o.leg = 'accepted'), 0)::bigint AS accepted,
+       coalesce(sum(o.n) FILTER (WHERE o.leg = 'held'), 0)::bigint AS held,
+       coalesce(sum(o.n) FILTER (WHERE o.leg = 'set_aside'), 0)::bigint AS set_aside,
+       coalesce(sum(o.n) FILTER (WHERE o.leg = 'left_to_pas'), 0)::bigint AS left_to_pas,
+       coalesce(sum(o.n) FILTER (WHERE o.leg = 'skipped'), 0)::bigint AS skipped,
+       coalesce(sum(o.resends), 0)::bigint AS resends,
+       extract(epoch FROM clock_timestamp() - min(o.oldest)
+               FILTER (WHERE o.leg IN ('queued', 'sending', 'held')))::float AS oldest_seconds,
+       max(o.settled) FILTER (WHERE o.leg = 'accepted') AS last_ack_at
+FROM messaging_lane l
+JOIN messaging_destination d ON d.id = l.destination_id
+LEFT JOIN (
+  SELECT lane_id, leg, count(*) AS n, min(queued_at) AS oldest, max(settled_at) AS settled,
+         sum(greatest(attempts - 1, 0)) AS resends
+  FROM messaging_outbound GROUP BY lane_id, leg) o ON o.lane_id = l.destination_id
+GROUP BY d.id, l.destination_id ORDER BY d.declared DESC, d.code
+"""
+
+
+def _status(row: dict[str, Any]) -> LaneStatus:
+    counts = {leg.value: int(row[leg.value]) for leg in Leg}
+    return LaneStatus(
+        code=row["code"],
+        name=row["name"],
+        is_pas=row["is_pas"],
+        head=row["head"],
+        unreleased=counts[Leg.UNRELEASED],
+        queued=counts[Leg.QUEUED],
+        in_doubt=counts[Leg.SENDING],
+        accepted=counts[Leg.ACCEPTED],
+        held=counts[Leg.HELD],
+        set_aside=counts[Leg.SET_ASIDE],
+        left_to_pas=counts[Leg.LEFT_TO_PAS],
+        skipped=counts[Leg.SKIPPED],
+        resends=int(row["resends"]),
+        oldest_seconds=row["oldest_seconds"],
+        paused=row["paused"],
+        declared=row["declared"],
+        failures=row["failures"],
+        last_ack_at=row["last_ack_at"],
+    )
+
+
+# As messaging.services.attempts picks, without locking and without what is merely waiting for an answer.
+_DUE = """
+SELECT EXISTS (
+  SELECT 1 FROM messaging_outbound o JOIN messaging_lane l ON l.destination_id = o.lane_id
+  WHERE o.lane_id = %(lane)s AND o.leg IN ('queued', 'sending') AND o.body IS NOT NULL AND o.epoch > %(fenced)s
+    AND o.due_at <= clock_timestamp() - %(seconds)s * interval '1 second'
+    AND CASE WHEN o.attempts > 0 THEN %(again)s ELSE %(fresh)s END
+    AND coalesce(l.rest_until <= clock_timestamp(), true)
+    AND NOT EXISTS (SELECT 1 FROM pg_stat_activity a WHERE a.pid = l.backend AND l.until > clock_timestamp()
+                    AND a.application_name = 'pasmirror lane ' || l.destination_id || ' token ' || l.token)
+    AND NOT EXISTS (
+      SELECT 1 FROM messaging_outbound e
+      WHERE e.lane_id = o.lane_id AND e.patient = o.patient AND e.seq < o.seq AND e.epoch > %(fenced)s
+        AND e.leg IN ('unreleased', 'queued', 'sending', 'held')))
+"""
+
+
+def _has_due(lane: int, *, fenced: int, seconds: float, fresh: bool, again: bool) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(_DUE, {"lane": lane, "fenced": fenced, "seconds": seconds, "fresh": fresh, "again": again})
+        return bool(cursor.fetchone()[0])

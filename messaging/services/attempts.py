@@ -1,0 +1,152 @@
+"""Opens attempts, each in the commit that settles the one before; knows no socket.
+
+An attempt is committed before the first byte leaves. Each commit passes the gate's lock shared and checks the lease's
+token, the valve, the mode and the fence.
+"""
+
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+
+from messaging.mllp.sender import Ending, NoAnswer
+from messaging.models import Attempt, Outbound
+from messaging.services import emission
+from messaging.services.lanes import Lease, LostLease
+from messaging.services.settling import Parcel, settle
+from messaging.states import Leg, why_not_send
+from pasmirror.lib import clock, locks
+from pasmirror.lib.locks import Lock
+from patients.models import Fate
+from patients.selectors import gate
+from patients.services import fates
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """There is nothing to send on the lane now, and why."""
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What decides whether anything may leave, as it stands in this transaction."""
+
+    failures: int
+    resting: bool
+    paused: bool
+    declared: bool
+    mode: str
+    fenced: int
+    valve: str
+
+
+def step(lease: Lease, ended: tuple[Parcel, Ending] | None, *, open_next: bool = True) -> Parcel | Nothing:
+    """Settle what has ended and open the next attempt, in one transaction; raises LostLease."""
+    with transaction.atomic():
+        locks.share(Lock.GATE)
+        ground = _ground(lease)
+        if ended:
+            settle(lease.destination, *ended, failures=ground.failures)
+            if isinstance(ended[1], NoAnswer):
+                return Nothing(f"no answer ({ended[1].phase}): the lane rests")
+        if not open_next:
+            return Nothing("the slice is over")
+        return _open(lease, ground)
+
+
+def _ground(lease: Lease) -> _Ground:
+    """Hold the lane's row until commit, so that no takeover falls between this check and the attempt."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT l.failures, coalesce(l.rest_until > clock_timestamp(), false), d.paused, d.declared "
+            "FROM messaging_lane l JOIN messaging_destination d ON d.id = l.destination_id "
+            "WHERE l.destination_id = %s AND l.token = %s FOR KEY SHARE OF l",
+            [lease.lane, lease.token],
+        )
+        row = cursor.fetchone()
+    if row is None:
+        raise LostLease(lease.destination.code)
+    failures, resting, paused, declared = row
+    stand = gate.now()
+    return _Ground(failures, resting, paused, declared, stand.mode, stand.fenced, emission.now().valve)
+
+
+def _open(lease: Lease, ground: _Ground) -> Parcel | Nothing:
+    if ground.paused or not ground.declared:
+        return Nothing("the destination is paused")
+    if ground.resting:
+        return Nothing("the lane rests after a failure")
+    row = _next(lease, ground)
+    if row is None:
+        return Nothing("nothing is due")
+    outbound, change, seq, control_id, body, rejects, tries, leg, epoch, due = row
+    if leg == Leg.SENDING and not due:
+        return Nothing("an answer is still awaited")
+    if why := _why_not(lease, ground, attempted=tries > 0, epoch=epoch):
+        return Nothing(why)
+    if leg == Leg.SENDING:
+        Attempt.objects.filter(outbound_id=outbound, closed_at=None).update(
+            closed_at=clock.now(), ending=Attempt.Ending.NO_ANSWER, detail="sender lost"
+        )
+    attempt = Attempt.objects.create(outbound_id=outbound, token=lease.token, opened_at=clock.now())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE messaging_outbound SET leg = %s, speaker = %s, attempts = attempts + 1, "
+            "due_at = clock_timestamp() + %s * interval '1 second' WHERE id = %s",
+            [Leg.SENDING, Outbound.Speaker.MIRROR, lease.destination.timeout, outbound],
+        )
+    if tries == 0:
+        fates.tell([(change, lease.destination.code, Fate.SENT, "")])
+    return Parcel(
+        outbound=outbound,
+        attempt=attempt.pk,
+        change=change,
+        seq=seq,
+        control_id=control_id,
+        body=bytes(body),
+        rejects=rejects,
+        sent_before=tries > 0,
+        in_doubt=leg == Leg.SENDING,
+    )
+
+
+# The lowest number that may leave. A patient's message waits behind that patient's earlier open ones, except those of
+# a fenced epoch, which will never leave. SKIP LOCKED: a row someone is deciding about is left alone.
+_NEXT = """
+SELECT o.id, o.change, o.seq, o.control_id, o.body, o.rejects, o.attempts, o.leg, o.epoch,
+       o.due_at <= clock_timestamp() AS due
+FROM messaging_outbound o
+WHERE o.lane_id = %(lane)s AND o.leg IN ('queued', 'sending') AND o.body IS NOT NULL AND o.epoch > %(fenced)s
+  AND (o.leg = 'sending' OR o.due_at <= clock_timestamp())
+  AND CASE WHEN o.attempts > 0 THEN %(again)s ELSE %(fresh)s END
+  AND NOT EXISTS (
+    SELECT 1 FROM messaging_outbound e
+    WHERE e.lane_id = o.lane_id AND e.patient = o.patient AND e.seq < o.seq AND e.epoch > %(fenced)s
+      AND e.leg IN ('unreleased', 'queued', 'sending', 'held'))
+ORDER BY o.seq LIMIT 1 FOR UPDATE OF o SKIP LOCKED
+"""
+
+
+def _next(lease: Lease, ground: _Ground) -> tuple[int, int, int, str, bytes, int, int, str, int, bool] | None:
+    may = {
+        name: _why_not(lease, ground, attempted=attempted, epoch=ground.fenced + 1) is None
+        for name, attempted in (("fresh", False), ("again", True))
+    }
+    if not any(may.values()):
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(_NEXT, {"lane": lease.lane, "fenced": ground.fenced, **may})
+        row: tuple[int, int, int, str, bytes, int, int, str, int, bool] | None = cursor.fetchone()
+    return row
+
+
+def _why_not(lease: Lease, ground: _Ground, *, attempted: bool, epoch: int) -> str | None:
+    return why_not_send(
+        to_pas=lease.destination.is_pas,
+        mode=ground.mode,
+        valve=ground.valve,
+        attempted=attempted,
+        epoch=epoch,
+        fenced=ground.fenced,
+    )

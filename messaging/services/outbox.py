@@ -1,0 +1,132 @@
+"""Decisions on single messages: released to the PAS, skipped, left to the PAS, sent again or set aside by a person."""
+
+from collections.abc import Sequence
+
+from django.db import connection, transaction
+
+from messaging.models import Lane, Outbound
+from messaging.services import rendering
+from messaging.states import Leg
+from pasmirror.lib import alarms, audit, bell, clock
+from pasmirror.lib.actor import Actor
+from patients.models import Fate
+from patients.refusals import Refused
+from patients.services import fates
+
+
+def leave_to_pas(change: int) -> list[str]:
+    """Cancel `change` at every receiver never tried, so that the PAS tells them; in the caller's transaction.
+
+    Gives the codes of the destinations already told (or possibly told): they go into the mark.
+    """
+    rows = _lock(change, to_pas=False)
+    left = [row for row in rows if row.attempts == 0 and row.leg in (Leg.QUEUED, Leg.HELD, Leg.SET_ASIDE)]
+    Outbound.objects.filter(pk__in=[row.pk for row in left]).update(
+        leg=Leg.LEFT_TO_PAS, speaker=Outbound.Speaker.PAS, settled_at=clock.now(), reason="left to the PAS"
+    )
+    fates.tell((change, row.lane.destination.code, Fate.LEFT_TO_PAS, "") for row in left)
+    return sorted(row.lane.destination.code for row in rows if row.attempts > 0)
+
+
+def release(change: int, *, told: Sequence[str] = ()) -> bool:
+    """Queue `change` for the PAS, rendered with the mark of destinations `told`; in the caller's transaction.
+
+    One that the PAS refused goes again as the same bytes. False if there is nothing to release, or it could not be
+    rendered (then it is held, with an alarm).
+    """
+    row = next(iter(_lock(change, to_pas=True)), None)
+    if row is None or row.leg not in (Leg.UNRELEASED, Leg.HELD):
+        return False
+    if row.body is None and not rendering.render(row, told=told):
+        return False
+    Outbound.objects.filter(pk=row.pk).update(rejects=0, settled_at=None)
+    _queue(row)
+    _quiet(row)
+    return True
+
+
+def skip(change: int, *, reason: str) -> bool:
+    """Settle the PAS's copy of `change` as nothing to send; in the caller's transaction. False if it was sent."""
+    rows = [row for row in _lock(change, to_pas=True) if row.leg in (Leg.UNRELEASED, Leg.HELD)]
+    for row in rows:
+        Outbound.objects.filter(pk=row.pk).update(leg=Leg.SKIPPED, settled_at=clock.now(), reason=reason[:300])
+        _quiet(row)
+    return bool(rows)
+
+
+def why_not_resend(row: Outbound) -> str | None:
+    """Say why this message may not be sent (again); None if it may."""
+    if row.leg not in (Leg.HELD, Leg.SET_ASIDE):
+        return "Only a message that was refused or set aside can be sent again"
+    later = Outbound.objects.filter(lane=row.lane_id, patient=row.patient, seq__gt=row.seq, leg=Leg.ACCEPTED)
+    if later.exists():
+        return "A later message of this patient has been received: sending this one would turn the clock back"
+    return None
+
+
+def resend(outbound: int, *, by: Actor, reason: str) -> None:
+    """Queue a refused message again, the same bytes; Refused if order forbids it."""
+    with transaction.atomic():
+        row = Outbound.objects.select_for_update().get(pk=outbound)
+        if why := why_not_resend(row):
+            raise Refused(why)
+        if row.body is None and not rendering.render(row):
+            raise Refused("This message still cannot be written")
+        Outbound.objects.filter(pk=row.pk).update(rejects=0, settled_at=None)
+        _queue(row)
+        _quiet(row)
+        audit.record(
+            action="outbound_resend",
+            by=by.because(reason),
+            subject=f"outbound:{row.pk}",
+            change=row.change,
+            epoch=row.epoch,
+        )
+
+
+def set_aside(outbound: int, *, by: Actor, reason: str) -> None:
+    """Give a message up, so that this patient's later ones may go; Refused while it may be on its way."""
+    with transaction.atomic():
+        row = Outbound.objects.select_for_update().get(pk=outbound)
+        if row.leg not in (Leg.HELD, Leg.QUEUED):
+            raise Refused("Only a message that waits or was refused can be set aside")
+        Outbound.objects.filter(pk=row.pk).update(leg=Leg.SET_ASIDE, settled_at=clock.now(), reason=reason[:300])
+        code = row.lane.destination.code
+        fates.tell([(row.change, code, Fate.HELD, "set aside by a person")])
+        _quiet(row)
+        audit.record(
+            action="outbound_set_aside",
+            by=by.because(reason),
+            subject=f"outbound:{row.pk}",
+            change=row.change,
+            epoch=row.epoch,
+        )
+        bell.ring_after_commit(code)
+
+
+def _lock(change: int, *, to_pas: bool) -> list[Outbound]:
+    """Lock the change's messages in the order of their lanes."""
+    return list(
+        Outbound.objects.select_for_update(of=("self",))
+        .select_related("lane__destination")
+        .filter(change=change, lane__destination__is_pas=to_pas)
+        .order_by("lane_id")
+    )
+
+
+def _queue(row: Outbound) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE messaging_outbound SET leg = %s, due_at = clock_timestamp(), reason = '' WHERE id = %s",
+            [Leg.QUEUED, row.pk],
+        )
+    code = Lane.objects.values_list("destination__code", flat=True).get(pk=row.lane_id)
+    fates.tell([(row.change, code, Fate.QUEUED, "")])
+    bell.ring_after_commit(code)
+
+
+def _quiet(row: Outbound) -> None:
+    """Clear the alarms this message raised."""
+    alarms.clear(rendering.ALARM, subject=str(row.pk))
+    for code in ("message-refused", "message-given-up"):
+        alarms.clear(code, subject=row.control_id)

@@ -1,0 +1,56 @@
+"""Keeps intake going through faults: a lost connection is tried once more, one bad frame costs no other its answer."""
+
+from collections.abc import Sequence
+
+import structlog
+from django.db import InterfaceError, OperationalError, connection
+
+from messaging.hl7.habits import FeedPolicy
+from messaging.models import Channel
+from messaging.services import intake
+from messaging.services.intake import Frame
+from pasmirror.lib import alarms, beat
+
+log = structlog.get_logger()
+
+
+def receive(policy: FeedPolicy, frames: Sequence[Frame]) -> Sequence[bytes | None]:
+    """Store frames and give their answers; None for one that could not be stored.
+
+    Raises the database's fault if it is away: then nothing may be answered.
+    """
+    try:
+        return _twice(policy, frames)
+    except (OperationalError, InterfaceError):
+        connection.close()
+        raise
+    except Exception as fault:  # noqa: BLE001 - whatever it is, it must not cost the others their answer
+        if len(frames) > 1:
+            return [answer for frame in frames for answer in receive(policy, [frame])]
+        log.error("intake.not_stored", channel=policy.channel, fault=type(fault).__name__)
+        alarms.sound(
+            "not-stored",
+            f"A message could not be stored ({type(fault).__name__}) and got no answer; the feed may stand still.",
+            subject=policy.channel,
+        )
+        return [None]
+
+
+def _twice(policy: FeedPolicy, frames: Sequence[Frame]) -> list[bytes]:
+    """Try again on a new connection: harmless, since whatever was stored is then a repeat."""
+    try:
+        return intake.store(policy.channel, frames, policy=policy)
+    except (OperationalError, InterfaceError):
+        connection.close()
+    return intake.store(policy.channel, frames, policy=policy)
+
+
+def declared() -> dict[str, FeedPolicy]:
+    """Give the policy of every declared feed, by channel code."""
+    rows = Channel.objects.exclude(policy={}).order_by("code").values_list("code", "policy")
+    return {code: FeedPolicy.of({**policy, "channel": code}) for code, policy in rows}
+
+
+def alive(sentence: str) -> None:
+    """Write the heartbeat of the listening process."""
+    beat.beat("listen", sentence)

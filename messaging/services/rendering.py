@@ -1,0 +1,141 @@
+"""Renders numbered messages to bytes, stored before anything is sent, so that every resend is the same bytes.
+
+Receivers' messages are rendered as soon as they are numbered; the PAS's when they are released, since their mark says
+who had been told by then. One that cannot be written is held, with an alarm, and holds up its own patient only.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+from django.db import connection, transaction
+
+from messaging.hl7 import dialects
+from messaging.hl7.dialects import Dialect
+from messaging.hl7.habits import FeedPolicy
+from messaging.hl7.write import ChangeFacts, Mark, write
+from messaging.models import Channel, Outbound
+from messaging.services import incarnation
+from messaging.states import Leg
+from pasmirror.lib import alarms, clock
+from patients.models import Change, Fate, LastSegments
+from patients.services import fates
+
+log = structlog.get_logger()
+ALARM = "render-failed"
+DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def run_once(limit: int = 200) -> int:
+    """Render up to `limit` receivers' messages that have no bytes yet, in order of number; gives how many."""
+    with transaction.atomic():
+        rows = list(
+            Outbound.objects.select_for_update(of=("self",), skip_locked=True)
+            .select_related("lane__destination")
+            .filter(body=None, leg=Leg.QUEUED)
+            .order_by("pk")[:limit]
+        )
+        if rows:
+            desk = _Desk.open(rows)
+            _store([(row, desk.body(row)) for row in rows])
+    return len(rows)
+
+
+def render(row: Outbound, *, told: Sequence[str] = ()) -> bool:
+    """Render one message and store its bytes, in the caller's transaction; False if it cannot be written (then held).
+
+    `told`: the destinations that already had the event from us, for the mark; only the PAS's messages bear one.
+    """
+    desk = _Desk.open([row])
+    body = desk.body(row, told=told)
+    _store([(row, body)])
+    return body is not None
+
+
+def control_id(row: Outbound, number: int) -> str:
+    """Give MSH-10, unique for ever: incarnation, lane, number; at most 20 characters."""
+    return f"M{_base36(number):0>2}-{_base36(row.lane_id)}-{row.seq}"
+
+
+def another(written: str) -> str:
+    """Give the MSH-10 of a message written anew after a refusal: it says something else, so it is another message."""
+    base, _, times = written.partition(".")
+    return f"{base}.{int(times or 1) + 1}"
+
+
+def _base36(number: int) -> str:
+    digits = ""
+    while number:
+        number, rest = divmod(number, 36)
+        digits = DIGITS[rest] + digits
+    return digits or "0"
+
+
+@dataclass(slots=True)
+class _Desk:
+    """Everything some messages need to be written, loaded at once."""
+
+    incarnation: int
+    policy: FeedPolicy
+    changes: dict[int, Change]
+    segments: dict[tuple[int, int], LastSegments]
+    dialects: dict[str, Dialect] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, rows: Iterable[Outbound]) -> "_Desk":
+        """Load the changes and the segments the PAS last sent of their patients."""
+        changes = Change.objects.in_bulk([row.change for row in rows])
+        last = LastSegments.objects.filter(patient__in={change.patient_id for change in changes.values()})
+        channel = Channel.objects.order_by("pk").first()
+        return cls(
+            incarnation=incarnation.current(),
+            policy=FeedPolicy.of(channel.policy if channel else {}),
+            changes=changes,
+            segments={(kept.patient_id, kept.stay): kept for kept in last},
+        )
+
+    def body(self, row: Outbound, *, told: Sequence[str] = ()) -> bytes | None:
+        """Write one message; None if it cannot be written. Gives the row its control id."""
+        row.control_id = another(row.control_id) if row.control_id else control_id(row, self.incarnation)
+        try:
+            change = self.changes[row.change]
+            to = row.lane.destination
+            dialect = self.dialects.get(to.dialect) or dialects.get(to.dialect, self.policy)
+            self.dialects[to.dialect] = dialect
+            return write(
+                ChangeFacts.of(change),
+                dialect=dialect,
+                control_id=row.control_id,
+                now=clock.now(),
+                mark=Mark(change.pk, tuple(told)) if to.is_pas else None,
+                last_segments=self._last(change),
+            )
+        except Exception as fault:  # noqa: BLE001 - a message that cannot be written must not stop the others
+            log.warning("rendering.failed", outbound=row.pk, change=row.change, error=type(fault).__name__)
+            row.reason = f"cannot be written ({type(fault).__name__})"
+            return None
+
+    def _last(self, change: Change) -> tuple[str, ...]:
+        """Give what the PAS last sent of the change's patient and stay, the older first."""
+        kept = [self.segments.get((change.patient_id, stay)) for stay in {0, change.stay or 0}]
+        heard = sorted((one for one in kept if one), key=lambda one: one.message)
+        return tuple(segment for one in heard for segment in one.segments)
+
+
+def _store(rendered: list[tuple[Outbound, bytes | None]]) -> None:
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "UPDATE messaging_outbound SET control_id = %s, body = %s WHERE id = %s",
+            [(row.control_id, body, row.pk) for row, body in rendered if body is not None],
+        )
+    for row, body in rendered:
+        row.body = body
+        if body is None:
+            _hold(row)
+
+
+def _hold(row: Outbound) -> None:
+    code = row.lane.destination.code
+    Outbound.objects.filter(pk=row.pk).update(leg=Leg.HELD, reason=row.reason)
+    fates.tell([(row.change, code, Fate.HELD, row.reason)])
+    alarms.sound(ALARM, f"A message to {code} cannot be written (change {row.change}).", subject=str(row.pk))

@@ -1,0 +1,56 @@
+"""The states of messages, in and out, and when one may leave; pure."""
+
+from django.db.models import TextChoices
+
+from patients.states import Mode
+
+
+class Outcome(TextChoices):
+    """What became of an inbound message."""
+
+    STORED = "stored", "received, not yet applied"
+    APPLIED = "applied", "applied to the record"
+    ALREADY = "already", "already so, nothing to change"
+    FILED = "filed", "kept, not acted on"
+    PARKED = "parked", "set aside for a person"
+    REFUSED = "refused", "refused (AR)"
+
+
+class Leg(TextChoices):
+    """Where an outbound message stands on its lane."""
+
+    UNRELEASED = "unreleased", "waits for the comparison with the PAS"
+    QUEUED = "queued", "waiting to be sent"
+    SENDING = "sending", "sent, or may have been; no answer yet"
+    ACCEPTED = "accepted", "accepted"
+    HELD = "held", "refused; this patient waits for a person"
+    SET_ASIDE = "set_aside", "given up, by policy or by a person"
+    LEFT_TO_PAS = "left_to_pas", "never sent by us; the PAS tells it"
+    SKIPPED = "skipped", "nothing to send"
+
+
+OPEN_LEGS = (Leg.UNRELEASED, Leg.QUEUED, Leg.SENDING, Leg.HELD)  # a patient's later messages wait behind these
+
+
+class Valve(TextChoices):
+    """The emission switch."""
+
+    HELD = "held", "captured and queued, nothing leaves"
+    OPEN = "open", "the mirror speaks for the PAS"
+
+
+def why_not_send(*, to_pas: bool, mode: str, valve: str, attempted: bool, epoch: int, fenced: int) -> str | None:
+    """Say why a message of `epoch` may not leave now; None if it may.
+
+    To receivers: while emission is open; a message that may already have left is finished during the way back as
+    well. To the PAS: only on the way back. For a fenced epoch: never.
+    """
+    if epoch <= fenced:
+        return "its epoch was ended by hand-back"
+    if to_pas:
+        return None if mode in (Mode.RECOVERY, Mode.HANDBACK) else "the PAS is told only on the way back"
+    if valve == Valve.OPEN and mode in (Mode.MIRROR, Mode.RECOVERY):
+        return None
+    if attempted and mode in (Mode.RECOVERY, Mode.HANDBACK):
+        return None
+    return "emission is held"

@@ -1,0 +1,1 @@
+"""The wiring of PAS Mirror. Importing it imports nothing else."""

@@ -1,0 +1,82 @@
+"""The order in which the parts are run on one product, and what each of them needs before it."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from pasmirror.bench import feed, lane, memory, pages, save
+from pasmirror.bench.clerks import save_all
+from pasmirror.bench.machine import machine
+from pasmirror.bench.product import Address, Product
+from pasmirror.bench.report import Figure
+
+SIZES = {"feed": 6000, "pages": 40, "save": 600, "lane": 600, "memory": 1000}
+"""How many messages, requests a page, saves, messages, and messages of load; in the order they are run."""
+PARTS = tuple(SIZES)
+SETTLED = 3.0  # seconds after the start until a process is idle
+SOME_PATIENTS = 1000  # messages that put patients into the record of a bench of the pages alone
+
+
+@dataclass
+class Course:
+    """One run: what is to be measured and what came out."""
+
+    parts: Sequence[str]
+    sizes: dict[str, int]
+    tell: Callable[[str], object]
+    to: Address | None = None
+    figures: list[Figure] = field(default_factory=list)
+    machine: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    _person: int = 1
+
+    def run(self) -> None:
+        """Start a product, measure the parts, end it. Raises NotMeasured."""
+        began = time.monotonic()
+        self.tell("Starting a product of our own, with its simulators …")
+        with Product() as product:
+            self.machine = machine()
+            idle = self._idle(product)
+            for part in PARTS:
+                if part in self.parts and part != memory.PART:
+                    self.tell(f"Measuring: {part} …")
+                    self.figures += self._measure(part, product)
+            if memory.PART in self.parts:
+                self.figures += self._loaded(product, idle)
+        self.seconds = time.monotonic() - began
+
+    def _measure(self, part: str, product: Product) -> list[Figure]:
+        count = self.sizes[part]
+        match part:
+            case "feed":
+                figures = feed.measure(count, first=self._person)
+                self._person += feed.ROUNDS * (feed.used(count) + feed.used(count, 1))
+                return figures
+            case "pages":
+                if "feed" not in self.parts:
+                    self._some_patients(min(SOME_PATIENTS, 10 * count))
+                return pages.measure(product, count)
+            case "save":
+                return save.measure(product, count)
+            case _:
+                return lane.measure(product, count, to=self.to)
+
+    def _some_patients(self, count: int) -> None:
+        feed.burst(count, first=self._person)
+        self._person += feed.used(count)
+
+    def _idle(self, product: Product) -> dict[str, float]:
+        if memory.PART not in self.parts:
+            return {}
+        time.sleep(SETTLED)
+        return memory.resident(root=product.pid, var=product.var)
+
+    def _loaded(self, product: Product, idle: dict[str, float]) -> list[Figure]:
+        """Load what has not been loaded by another part, and look again."""
+        self.tell(f"Measuring: {memory.PART} …")
+        if list(self.parts) == [memory.PART]:
+            self._some_patients(self.sizes[memory.PART])
+            product.mirror()
+            product.speak()
+            save_all(self.sizes[memory.PART] // 10)
+        return memory.figures(idle, memory.resident(root=product.pid, var=product.var))

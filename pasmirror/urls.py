@@ -1,0 +1,17 @@
+"""Addresses: signing in, the mode banner and health here; the desk and the console in their apps."""
+
+from django.urls import include, path
+
+from pasmirror import signing
+from pasmirror.health import health
+
+urlpatterns = [
+    path("", signing.home, name="home"),
+    path("sign-in", signing.SignIn.as_view(), name="sign-in"),
+    path("sign-out", signing.SignOut.as_view(), name="sign-out"),
+    path("banner", signing.banner, name="banner"),
+    path("health", health, name="health"),
+    path("", include("patients.urls")),
+    path("", include("failover.urls")),
+]
+handler500 = "pasmirror.signing.fault"

@@ -1,0 +1,1 @@
+"""The record, and whether clerks may write to it."""

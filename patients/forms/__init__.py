@@ -1,0 +1,1 @@
+"""What clerks type, checked and turned into facts; no writes."""

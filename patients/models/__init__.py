@@ -1,0 +1,37 @@
+"""Tables of the record, the journal and the gate."""
+
+from patients.models.appointment import Appointment, AppointmentIdentifier, Clinic, Session, Slot
+from patients.models.gate import Gate
+from patients.models.journal import Change, ChangeFate, Fate, JournalTail
+from patients.models.patient import Alert, LastSegments, Patient, PatientIdentifier
+from patients.models.places import Assignment, Bed, Organisation, Site, Ward
+from patients.models.pool import NumberPool
+from patients.models.stay import Movement, Stay, StayIdentifier
+from patients.models.trunk import Trunk
+
+__all__ = [
+    "Alert",
+    "Appointment",
+    "AppointmentIdentifier",
+    "Assignment",
+    "Bed",
+    "Change",
+    "ChangeFate",
+    "Clinic",
+    "Fate",
+    "Gate",
+    "JournalTail",
+    "LastSegments",
+    "Movement",
+    "NumberPool",
+    "Organisation",
+    "Patient",
+    "PatientIdentifier",
+    "Session",
+    "Site",
+    "Slot",
+    "Stay",
+    "StayIdentifier",
+    "Trunk",
+    "Ward",
+]

@@ -1,0 +1,88 @@
+"""The stay: an inpatient spell or an attendance, and its movements."""
+
+from django.db import models
+
+from patients.models.identifier import IdentifierRow
+from patients.models.patient import Patient
+from patients.states import StayStatus
+
+
+class Stay(models.Model):
+    """One stay; where the patient is stands here and nowhere else. Columns bear the names in `patients.facts`."""
+
+    patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="stays")
+    status = models.CharField(max_length=10, choices=[(s.value, s.name) for s in StayStatus if s])
+    ward = models.CharField(max_length=100, blank=True, default="")
+    bay = models.CharField(max_length=100, blank=True, default="")
+    bed = models.CharField(max_length=100, blank=True, default="")
+    site = models.CharField(max_length=100, blank=True, default="")
+    consultant = models.CharField(max_length=50, blank=True, default="")
+    consultant_name = models.CharField(max_length=100, blank=True, default="")
+    specialty = models.CharField(max_length=50, blank=True, default="")
+    patient_class = models.CharField(max_length=10, blank=True, default="")
+    admission_method = models.CharField(max_length=20, blank=True, default="")
+    admission_source = models.CharField(max_length=50, blank=True, default="")
+    discharge_method = models.CharField(max_length=20, blank=True, default="")
+    discharge_destination = models.CharField(max_length=50, blank=True, default="")
+    admitted_at = models.DateTimeField(null=True)
+    discharged_at = models.DateTimeField(null=True)
+    moved_at = models.DateTimeField(null=True)  # when the movement that set the place happened
+    version = models.IntegerField(default=1)
+
+    class Meta:
+        """Times agree with the status; a discharge is never before its admission."""
+
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(status="in", discharged_at=None) | models.Q(status="out"),
+                name="stay_status_agrees_with_times",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(discharged_at=None)
+                | models.Q(admitted_at=None)
+                | models.Q(discharged_at__gte=models.F("admitted_at")),
+                name="stay_ends_after_it_begins",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["ward", "bed"], name="stay_in_ward", condition=models.Q(status="in")),
+        ]
+
+    def __str__(self) -> str:
+        return f"stay {self.pk}"
+
+
+class StayIdentifier(IdentifierRow):
+    """A visit number (PV1-19) of a stay."""
+
+    stay = models.ForeignKey(Stay, on_delete=models.PROTECT, related_name="identifiers")
+
+    class Meta:
+        """A visit number names one stay."""
+
+        constraints = [
+            models.UniqueConstraint(
+                fields=["value", "authority", "type"], condition=models.Q(until=None), name="stay_identifier_once"
+            )
+        ]
+
+
+class Movement(models.Model):
+    """One step of a stay, ordered by when it happened (EVN-6). Append-only."""
+
+    stay = models.ForeignKey(Stay, on_delete=models.PROTECT, related_name="movements")
+    event = models.CharField(max_length=20)
+    occurred_at = models.DateTimeField()
+    ward = models.CharField(max_length=100, blank=True, default="")
+    bay = models.CharField(max_length=100, blank=True, default="")
+    bed = models.CharField(max_length=100, blank=True, default="")
+    site = models.CharField(max_length=100, blank=True, default="")
+    change = models.BigIntegerField()
+
+    class Meta:
+        """History in the order it happened."""
+
+        ordering = ["occurred_at", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.event} of stay {self.stay_id}"

@@ -1,0 +1,254 @@
+"""What a batch of news speaks of, loaded and locked at once: who is meant, what the PAS holds, what we hold."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from pasmirror.lib import clock
+from patients import facts
+from patients.facts import Groups, Kind, News
+from patients.identifiers import Identifier
+from patients.models import Appointment, Clinic, LastSegments, Movement, Patient, Stay, Trunk, Ward
+from patients.services.rows import IDENTIFIERS, MODELS, Written, ids, upsert
+from patients.states import Event
+
+
+class Parked(Exception):
+    """Identity or structure is in doubt: the message is set aside for a person, with a code and the reason."""
+
+    def __init__(self, code: str, reason: str, patient: int | None = None) -> None:
+        super().__init__(code)
+        self.code, self.reason, self.patient = code, reason, patient
+
+
+class Loaded:
+    """The rows a batch is about; new ones are made here, with ids of their own, and written by `Written`."""
+
+    def __init__(self, batch: Sequence[News]) -> None:
+        said = {
+            Kind.PATIENT: [i for news in batch for i in news.patient_ids],
+            Kind.STAY: [i for news in batch for i in news.stay_ids],
+            Kind.APPOINTMENT: [i for news in batch for i in news.appointment_ids],
+        }
+        self.owner: dict[tuple[Kind, Identifier], int] = {}
+        self.rows: dict[Kind, dict[int, Any]] = {}
+        self.new_ids = {kind: ids(MODELS[kind], len(batch)) for kind in Kind}
+        self.trunk_ids = ids(Trunk, len(batch) * 3)
+        self.of_object: dict[tuple[Kind, int], list[Identifier]] = {}
+        by_nhs = {str(n.patient.get("nhs", {}).get("nhs_number", "")) for n in batch if not n.patient_ids} - {""}
+        wanted = {kind: self._owners(kind, said[kind]) for kind in Kind}
+        wanted[Kind.PATIENT] |= set(Patient.objects.filter(nhs_number__in=by_nhs).values_list("pk", flat=True))
+        stays = Stay.objects.filter(pk__in=wanted[Kind.STAY]).values_list("patient_id", flat=True)
+        booked = Appointment.objects.filter(pk__in=wanted[Kind.APPOINTMENT]).values_list("patient_id", flat=True)
+        wanted[Kind.PATIENT] |= {*stays, *booked}
+        for kind in (Kind.PATIENT, Kind.STAY, Kind.APPOINTMENT):
+            self._lock(kind, wanted[kind])
+        self.trunks = {
+            (Kind(t.kind), t.object_id): t
+            for kind in Kind
+            for t in Trunk.objects.filter(kind=kind, object_id__in=self.rows[kind])
+        }
+        self.heard_trunks: dict[tuple[Kind, int], Trunk] = {}
+        self.segments: dict[tuple[int, int], LastSegments] = {}
+        self.moves = {
+            (stay, event, clock.iso(at), ward, bay, bed)
+            for stay, event, at, ward, bay, bed in Movement.objects.filter(stay__in=self.rows[Kind.STAY]).values_list(
+                "stay_id", "event", "occurred_at", "ward", "bay", "bed"
+            )
+        }
+        self.places = {
+            Ward: set(Ward.objects.values_list("code", flat=True)),
+            Clinic: set(Clinic.objects.values_list("code", flat=True)),
+        }
+
+    def _owners(self, kind: Kind, said: list[Identifier]) -> set[int]:
+        found = IDENTIFIERS[kind].objects.filter(value__in={i.value for i in said}, until=None)  # type: ignore[attr-defined]
+        for row in found:
+            self.owner[kind, Identifier(row.type, row.authority, row.value)] = getattr(row, f"{kind.value}_id")
+        return {self.owner[kind, i] for i in said if (kind, i) in self.owner}
+
+    def _lock(self, kind: Kind, wanted: set[int]) -> None:
+        rows = MODELS[kind].objects.select_for_update().filter(pk__in=wanted).order_by("pk")  # type: ignore[attr-defined]
+        self.rows[kind] = {row.pk: row for row in rows}
+        for number in IDENTIFIERS[kind].objects.filter(**{f"{kind.value}__in": wanted}, until=None).order_by("id"):  # type: ignore[attr-defined]
+            owner = getattr(number, f"{kind.value}_id")
+            self.of_object.setdefault((kind, owner), []).append(Identifier(number.type, number.authority, number.value))
+
+    def patient(self, news: News, at: datetime) -> tuple[Patient, tuple[str, ...]]:
+        """Say who is meant, making a record if nobody is; Parked if it is in doubt."""
+        owners = {self.owner[Kind.PATIENT, i] for i in news.patient_ids if (Kind.PATIENT, i) in self.owner}
+        if not news.patient_ids:
+            owners = self._by_nhs_number(news)
+        if len(owners) > 1:
+            raise Parked("two-patients", "The numbers in this message belong to different patients", min(owners))
+        if not owners:
+            return self._unknown(news, at)
+        patient: Patient = self.rows[Kind.PATIENT][owners.pop()]
+        if patient.merged_into_id:
+            raise Parked("merged-away", "This number was merged into another patient", patient.pk)
+        if disagreement(facts.of(Kind.PATIENT, patient), news.patient):
+            raise Parked(
+                "identity-mismatch", "The number is known, but name or NHS number and birth date disagree", patient.pk
+            )
+        return patient, ()
+
+    def _by_nhs_number(self, news: News) -> set[int]:
+        number = str(news.patient.get("nhs", {}).get("nhs_number", ""))
+        if not number:
+            raise Parked("no-identity", "No number says which patient is meant")
+        return {pk for pk, p in self.rows[Kind.PATIENT].items() if p.nhs_number == number and not p.merged_into_id}
+
+    def _unknown(self, news: News, at: datetime) -> tuple[Patient, tuple[str, ...]]:
+        expected = news.event in (Event.REGISTER, Event.UPDATE)
+        patient = Patient(pk=next(self.new_ids[Kind.PATIENT]), made_at=at, provisional=not expected)
+        self.rows[Kind.PATIENT][patient.pk] = patient
+        for identifier in news.patient_ids:
+            self.owner[Kind.PATIENT, identifier] = patient.pk
+        return patient, () if expected else ("the patient was not known: recorded as provisional",)
+
+    def stay(self, news: News, patient: Patient) -> Stay:
+        """Give the stay with this visit number, or a new one of this patient."""
+        return self._object(Kind.STAY, news.stay_ids, patient)  # type: ignore[no-any-return]
+
+    def appointment(self, news: News, patient: Patient) -> Appointment:
+        """Give the appointment with this number, or a new one of this patient."""
+        return self._object(Kind.APPOINTMENT, news.appointment_ids, patient)  # type: ignore[no-any-return]
+
+    def _object(self, kind: Kind, said: tuple[Identifier, ...], patient: Patient) -> Any:
+        for identifier in said:
+            if (kind, identifier) in self.owner:
+                return self.rows[kind][self.owner[kind, identifier]]
+        return MODELS[kind](pk=next(self.new_ids[kind]), patient_id=patient.pk)
+
+    def trunk(self, kind: Kind, row: Any) -> Trunk:
+        """Give the trunk of an object, a new one if the PAS never spoke of it."""
+        if (kind, row.pk) not in self.trunks:
+            self.trunks[kind, row.pk] = Trunk(pk=next(self.trunk_ids), kind=kind, object_id=row.pk)
+        return self.trunks[kind, row.pk]
+
+    def held(self, kind: Kind, row: Any) -> Groups:
+        """Give what the PAS is known to hold of an object."""
+        return facts.overlaid(facts.blank(kind), self.trunk(kind, row).held)
+
+    def fresh(self, news: News, patient: Patient) -> News:
+        """Give the news without demographics older than those applied already (MSH-7)."""
+        if news.sent_at and patient.sent_at and news.sent_at < patient.sent_at and news.patient:
+            return replaced(news)
+        return news
+
+    def hear(self, kind: Kind, row: Any, after: Groups, message: int, at: datetime) -> bool:
+        """Move the trunk to what the PAS now holds; says whether it moved."""
+        trunk = self.trunk(kind, row)
+        moved: bool = trunk.held != after
+        trunk.held, trunk.message, trunk.heard_at = after, message, at
+        self.heard_trunks[kind, row.pk] = trunk
+        return moved
+
+    def merge(self, kind: Kind, row: Any, told: Groups, written: Written) -> tuple[Groups, Groups]:
+        """Put what was told onto the record, except in groups changed here; gives the record before and after."""
+        was = facts.of(kind, row)
+        branch = self.trunk(kind, row).branch
+        now = {group: was[group] if group in branch else values for group, values in told.items()}
+        if was != now or row._state.adding:
+            written.touch(kind, row, now)
+        self.rows[kind][row.pk] = row
+        return was, now
+
+    def number_all(self, news: News, rows: dict[Kind, Any], written: Written) -> bool:
+        """Give every identifier not yet known to its object; says whether there was one."""
+        new = False
+        for kind, said in (
+            (Kind.PATIENT, news.patient_ids),
+            (Kind.STAY, news.stay_ids),
+            (Kind.APPOINTMENT, news.appointment_ids),
+        ):
+            known = self.of_object.setdefault((kind, rows[kind].pk), []) if kind in rows else []
+            for identifier in said if kind in rows else ():
+                self.owner[kind, identifier] = rows[kind].pk
+                if identifier not in known:
+                    known.append(identifier)
+                    written.number(kind, rows[kind], identifier, written.at)
+                    new = True
+        return new
+
+    def numbers_of(self, kind: Kind, row: Any) -> list[list[str]]:
+        """Give an object's numbers as JSON lists."""
+        return [i.as_json() for i in self.of_object.get((kind, row.pk), [])]
+
+    def known_id(self, patient: Patient) -> int | None:
+        """Give the id of a patient that will stand in the database; None for one made for nothing."""
+        return None if patient._state.adding else patient.pk
+
+    def keep_segments(self, news: News, patient: Patient, stay: Any, message: int) -> None:
+        """Keep the segments the PAS sent of this patient and stay."""
+        if news.segments:
+            key = (patient.pk, stay.pk if stay is not None else 0)
+            self.segments[key] = LastSegments(
+                patient_id=key[0], stay=key[1], segments=list(news.segments), message=message
+            )
+
+    def note_heard(self, patient: Patient, news: News, written: Written) -> None:
+        """Note when the feed last spoke of this patient, and how old its newest demographics are."""
+        patient.heard_at = written.at
+        if news.patient and news.sent_at:
+            patient.sent_at = max(patient.sent_at or news.sent_at, news.sent_at)
+        written.rows[Kind.PATIENT][patient.pk] = patient
+
+    def new_move(self, stay: Any, news: News, place: dict[str, Any]) -> bool:
+        """Say whether this step of the stay is not in its history yet; it is from now on."""
+        move = (stay.pk, news.event, clock.iso(news.occurred_at), place["ward"], place["bay"], place["bed"])
+        if move in self.moves:
+            return False
+        self.moves.add(move)
+        return True
+
+    def moved(self, stay: Stay, trunk: Trunk, news: News, written: Written) -> None:
+        """Note when the movement behind the place happened, in the PAS's line and, if the place is its, in ours."""
+        trunk.moved_at = news.occurred_at
+        if "place" not in trunk.branch:
+            stay.moved_at = news.occurred_at
+            written.rows[Kind.STAY][stay.pk] = stay
+
+    def unlisted(self, full: dict[str, Any]) -> tuple[str, ...]:
+        """Record wards and clinics never declared, so that the lists show them; gives a warning for each."""
+        said: tuple[tuple[Any, str, str], ...] = (
+            (Ward, full.get("stay", {}).get("place", {}).get("ward", ""), "ward"),
+            (Clinic, full.get("appointment", {}).get("booking", {}).get("clinic", ""), "clinic"),
+        )
+        warnings = []
+        for model, code, word in said:
+            if code and code not in self.places[model]:
+                model.objects.bulk_create([model(code=code, name=code, listed=False)], ignore_conflicts=True)
+                self.places[model].add(code)
+                warnings.append(f"{word} not in the site's list: taken as told")
+        return tuple(warnings)
+
+    def flush(self) -> None:
+        """Write the trunks and the last segments."""
+        upsert(self.heard_trunks.values())
+        LastSegments.objects.bulk_create(
+            self.segments.values(),
+            update_conflicts=True,
+            unique_fields=["patient", "stay"],
+            update_fields=["segments", "message"],
+        )
+
+
+def disagreement(ours: Groups, said: Groups) -> bool:
+    """Say whether the identity is in doubt: birth dates differ, and NHS number or surname differ as well."""
+
+    def differ(group: str, name: str) -> bool:
+        a, b = str(ours[group][name]), str(said.get(group, {}).get(name, ""))
+        return bool(a and b) and a.casefold() != b.casefold()
+
+    born = str(said.get("birth", {}).get("born", ""))
+    known = str(ours["birth"]["born"])
+    if not born or not known or born.startswith(known) or known.startswith(born):
+        return False
+    return differ("nhs", "nhs_number") or differ("name", "family")
+
+
+def replaced(news: News) -> News:
+    """Give the news without its demographics."""
+    return replace(news, patient={}, warnings=(*news.warnings, "older than what is known: demographics not taken"))

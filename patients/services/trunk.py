@@ -1,0 +1,70 @@
+"""Moves the trunk apart from the feed: a query's answer, a confirmed replay, a person's decision."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pasmirror.lib import clock
+from pasmirror.lib.actor import Actor
+from patients import facts
+from patients.facts import Groups, Kind, News, Value
+from patients.models import Change, Trunk
+from patients.services.rows import MODELS, Written
+
+
+def heard(kind: Kind, object_id: int, said: Mapping[str, Mapping[str, Value]]) -> None:
+    """Take the PAS's answer to a query as what it holds; in the caller's transaction. The record stays as it is."""
+    trunk, _ = Trunk.objects.select_for_update().get_or_create(kind=kind, object_id=object_id)
+    trunk.held = facts.overlaid(facts.overlaid(facts.blank(kind), trunk.held), said)
+    trunk.heard_at = clock.now()
+    trunk.save(update_fields=["held", "heard_at"])
+
+
+def rejoin(change: Change) -> None:
+    """End the branch of every group whose last change is `change`: it is in the PAS, or given up for good."""
+    for kind, object_id in objects(change).items():
+        trunk = Trunk.objects.select_for_update().filter(kind=kind, object_id=object_id).first()
+        if trunk is None:
+            continue
+        trunk.branch = {group: last for group, last in trunk.branch.items() if last != change.pk}
+        trunk.save(update_fields=["branch"])
+
+
+def take_held(change: Change, *, by: Actor, epoch: int, origin: str) -> int | None:
+    """Let the record say what the PAS holds in the groups of `change`, as a change of its own; gives its id."""
+    pairs: dict[Kind, tuple[Groups, Groups]] = {}
+    written = Written(by=by, epoch=epoch, most=1)
+    for kind, object_id in objects(change).items():
+        row: Any = MODELS[kind].objects.select_for_update().get(pk=object_id)  # type: ignore[attr-defined]
+        held = facts.overlaid(facts.blank(kind), Trunk.objects.get(kind=kind, object_id=object_id).held)
+        was = facts.of(kind, row)
+        now = {group: held[group] if group in change.after.get(kind.value, {}) else was[group] for group in was}
+        if was != now and not (kind is Kind.STAY and not held["times"]["status"]):
+            pairs[kind] = (was, now)
+            written.touch(kind, row, now)
+    rejoin(change)
+    if not pairs:
+        return None
+    made = next(written.change_ids)
+    written.journal(
+        change=made,
+        news=News(event=change.event, occurred_at=written.at),
+        source="feed",
+        origin=origin,
+        known=pairs,
+        full={kind.value: pair[1] for kind, pair in pairs.items()},
+        objects=objects(change),
+    )
+    written.flush()
+    return made
+
+
+def objects(change: Change) -> dict[Kind, int]:
+    """Name the objects a change is about."""
+    named = {Kind.PATIENT: change.patient_id, Kind.STAY: change.stay, Kind.APPOINTMENT: change.appointment}
+    return {kind: pk for kind, pk in named.items() if pk is not None}
+
+
+def held(kind: Kind, object_id: int) -> Groups:
+    """Give what the PAS is known to hold of an object, blank where it never spoke."""
+    trunk = Trunk.objects.filter(kind=kind, object_id=object_id).first()
+    return facts.overlaid(facts.blank(kind), trunk.held if trunk else {})

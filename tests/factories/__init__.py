@@ -1,0 +1,1 @@
+"""Makes what tests need, by the product's own services."""

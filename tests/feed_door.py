@@ -1,0 +1,130 @@
+"""The real `manage.py listen` on this test's database, and a hand-written peer that talks to it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote
+
+from django.db import connection
+
+from messaging.models import Channel
+from tests.eventually import eventually
+
+ROOT = Path(__file__).resolve().parent.parent
+VT, END = b"\x0b", b"\x1c\r"
+
+
+def database_url() -> str:
+    """The address of this test's database, for another process."""
+    stood = connection.settings_dict
+    query = f"?host={quote(str(stood['HOST']), safe='')}" + (f"&port={stood['PORT']}" if stood["PORT"] else "")
+    password = f":{quote(str(stood['PASSWORD']), safe='')}" if stood["PASSWORD"] else ""
+    return f"postgresql://{stood['USER']}{password}@/{stood['NAME']}{query}"
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+class Listening:
+    """One `manage.py listen`; `policy` is the feed's, as the site file would declare it."""
+
+    def __init__(self, log: Path, **policy: Any) -> None:
+        self.log = log
+        self.port = free_port()
+        Channel.objects.update_or_create(code="pas", defaults={"policy": {"port": self.port, **policy}})
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "listen"],
+                cwd=ROOT,
+                env={
+                    **os.environ,
+                    "DATABASE_URL": database_url(),
+                    "PASMIRROR_ROLE": "listen",
+                    "PASMIRROR_DB_POOL": "4",
+                    "PASMIRROR_LOG_LEVEL": "INFO",
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        eventually(self._answers, within=30, why=self.said())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(10)
+
+    def _answers(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.said()
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def end(self) -> int:
+        """Ask it to end; the exit code."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(15)
+
+    def said(self) -> str:
+        """What it has logged."""
+        return self.log.read_text() if self.log.exists() else ""
+
+
+class HandWritten:
+    """A peer on a bare socket, written without any library of ours."""
+
+    def __init__(self, port: int, *, timeout: float = 10.0) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout)
+        self.held = b""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+    def write(self, *pieces: bytes) -> None:
+        """Send pieces, each in a packet of its own as far as that can be had."""
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for piece in pieces:
+            self.socket.sendall(piece)
+
+    def answer(self) -> bytes:
+        """The next framed answer's body; b"" if the connection ended before it."""
+        while END not in self.held:
+            try:
+                octets = self.socket.recv(65536)
+            except ConnectionResetError:
+                return b""
+            if not octets:
+                return b""
+            self.held += octets
+        body, self.held = self.held.split(END, 1)
+        assert body[:1] == VT
+        return body[1:]
+
+    def ask(self, raw: bytes) -> bytes:
+        """Send one message, give its answer."""
+        self.write(VT + raw + END)
+        return self.answer()
+
+
+def msa(answer: bytes) -> tuple[str, str]:
+    """MSA-1 and MSA-2 of an answer, by hand."""
+    for line in answer.split(b"\r"):
+        if line.startswith(b"MSA"):
+            code, control_id = [*line.split(line[3:4]), b"", b""][1:3]
+            return code.decode(), control_id.decode("latin-1")
+    return "", ""

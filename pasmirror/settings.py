@@ -20,6 +20,9 @@ env = Env(os.environ)
 VAR = env.path("PASMIRROR_VAR", BASE_DIR / "var")
 SITE_FILE = env.path("PASMIRROR_SITE", BASE_DIR / "site.toml")
 
+# Which of several mirrors this is: number blocks declared for another node are never used here.
+NODE = env.text("PASMIRROR_NODE", "")
+
 # Ports. The host is this machine alone unless said otherwise.
 HTTP_HOST = env.text("PASMIRROR_HTTP_HOST", "127.0.0.1")
 HTTP_PORT = env.port("PASMIRROR_HTTP_PORT", 8000)

@@ -200,6 +200,8 @@ class _SocketTransport(xmlrpc.client.Transport):
         self.path = path
 
     def make_connection(self, host: Any) -> http.client.HTTPConnection:
+        if self._connection and self._connection[0] == host and self._connection[1] is not None:
+            return self._connection[1]
         connection = _SocketConnection(self.path)
         self._connection = host, connection  # what close() closes
         return connection

@@ -21,6 +21,7 @@ class StayStatus(StrEnum):
     NONE = ""  # not begun
     IN = "in"  # the patient is in
     OUT = "out"  # discharged
+    CANCELLED = "cancelled"  # never was: withdrawn by a person
 
 
 class AppointmentStatus(StrEnum):
@@ -57,6 +58,9 @@ APPOINTMENT_EVENTS = frozenset({Event.BOOK, Event.CANCEL_APPOINTMENT})
 _WHY: dict[tuple[StayStatus | AppointmentStatus, Event], str] = {
     (StayStatus.IN, Event.ADMIT): "The patient is already admitted",
     (StayStatus.OUT, Event.ADMIT): "This stay has already ended",
+    (StayStatus.CANCELLED, Event.ADMIT): "This stay was withdrawn",
+    (StayStatus.CANCELLED, Event.TRANSFER): "This stay was withdrawn",
+    (StayStatus.CANCELLED, Event.DISCHARGE): "This stay was withdrawn",
     (StayStatus.NONE, Event.TRANSFER): "The patient is not admitted",
     (StayStatus.OUT, Event.TRANSFER): "The patient has already been discharged",
     (StayStatus.NONE, Event.DISCHARGE): "The patient is not admitted",

@@ -49,6 +49,8 @@ def told(known: Known, news: News, *, moved_at: datetime | None) -> Step | Unapp
         status = _stay_status(known)
         if event == Event.DISCHARGE and status == StayStatus.NONE:
             return Unapplied("no-open-stay", "A discharge of a stay never begun here")
+        if status == StayStatus.CANCELLED:
+            return Unapplied("stay-withdrawn", "News of a stay that was withdrawn")
         if event == Event.ADMIT and status == StayStatus.OUT:
             return Unapplied("stay-ended", "An admission of a stay that has ended")
         if event == Event.TRANSFER and status == StayStatus.OUT and not _before_discharge(known, news):

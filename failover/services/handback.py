@@ -121,11 +121,12 @@ def finish(incident: Incident) -> str:
 
 
 def leave_residue(incident: Incident) -> list[int]:
-    """Leave to the PAS what receivers were never sent; gives the patients concerned, for the resync list."""
-    left = Outbound.objects.filter(leg__in=(Leg.QUEUED, Leg.HELD), lane__destination__is_pas=False, attempts=0)
+    """Leave to the PAS what receivers were never sent, give up what they refused; gives the patients to resync."""
+    left = Outbound.objects.filter(leg__in=(Leg.QUEUED, Leg.HELD), lane__destination__is_pas=False)
     rows = list(left.order_by("change").values_list("change", "patient").distinct())
     for change, _ in rows:
         outbox.leave_to_pas(change)
+    outbox.give_up([row.pk for row in left.exclude(attempts=0)], reason="not received before hand-back: to be resynced")
     return sorted({patient for _, patient in rows})
 
 

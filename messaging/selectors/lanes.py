@@ -5,9 +5,9 @@ from typing import Any, TypedDict
 
 from django.db import connection
 
-from messaging.models import Destination
+from messaging.models import Destination, Outbound
 from messaging.services import emission
-from messaging.states import Leg, why_not_send
+from messaging.states import OPEN_LEGS, Leg, why_not_send
 from patients.selectors import gate
 
 
@@ -134,3 +134,12 @@ def _has_due(lane: int, *, fenced: int, seconds: float, fresh: bool, again: bool
     with connection.cursor() as cursor:
         cursor.execute(_DUE, {"lane": lane, "fenced": fenced, "seconds": seconds, "fresh": fresh, "again": again})
         return bool(cursor.fetchone()[0])
+
+
+def open_lines(code: str) -> list[str]:
+    """Give a line for each message of a lane that has not ended, in order: ids and codes only."""
+    rows = Outbound.objects.filter(lane__destination__code=code, leg__in=(*OPEN_LEGS, Leg.SET_ASIDE)).order_by("seq")
+    return [
+        f"{row.pk}  no. {row.seq}  change {row.change}  {row.event}  {row.leg}  attempts {row.attempts}  {row.reason}"
+        for row in rows
+    ]

@@ -71,7 +71,7 @@ def _read(message: int, raw: bytes, policy: FeedPolicy) -> Entry | Taken:
         return _failed(message, fault)
     if isinstance(said, NotNews):
         return Taken(Outcome.PARKED if said.parked else Outcome.FILED, said.code, said.reason, said.warnings)
-    return Entry(message, said)
+    return Entry(message, said, park_unknown=policy.unknown_patient == "park")
 
 
 def _take(reads: Sequence[Entry | Taken], *, by: Actor) -> list[Taken]:

@@ -85,11 +85,18 @@ def resend(outbound: int, *, by: Actor, reason: str) -> None:
 
 
 def set_aside(outbound: int, *, by: Actor, reason: str) -> None:
-    """Give a message up, so that this patient's later ones may go; Refused while it may be on its way."""
+    """Give a message up, so that this patient's later ones may go; Refused while it is on its way.
+
+    One that was sent and never answered may have arrived: the reason says that somebody has asked the receiver.
+    """
     with transaction.atomic():
         row = Outbound.objects.select_for_update().get(pk=outbound)
-        if row.leg not in (Leg.HELD, Leg.QUEUED):
-            raise Refused("Only a message that waits or was refused can be set aside")
+        if not reason.strip():
+            raise Refused("Enter why it is given up", "reason")
+        if row.leg not in (Leg.HELD, Leg.QUEUED, Leg.SENDING):
+            raise Refused("Only a message that waits, was refused or was never answered can be set aside")
+        if row.tries.filter(closed_at=None).exists():
+            raise Refused("This message is on its way just now")
         Outbound.objects.filter(pk=row.pk).update(leg=Leg.SET_ASIDE, settled_at=clock.now(), reason=reason[:300])
         code = row.lane.destination.code
         fates.tell([(row.change, code, Fate.HELD, "set aside by a person")])
@@ -102,6 +109,13 @@ def set_aside(outbound: int, *, by: Actor, reason: str) -> None:
             epoch=row.epoch,
         )
         bell.ring_after_commit(code)
+
+
+def give_up(outbound: Sequence[int], *, reason: str) -> None:
+    """Set messages aside that nobody will send any more; in the caller's transaction."""
+    rows = list(Outbound.objects.select_related("lane__destination").filter(pk__in=outbound))
+    Outbound.objects.filter(pk__in=outbound).update(leg=Leg.SET_ASIDE, settled_at=clock.now(), reason=reason[:300])
+    fates.tell((row.change, row.lane.destination.code, Fate.HELD, reason) for row in rows)
 
 
 def _lock(change: int, *, to_pas: bool) -> list[Outbound]:

@@ -11,8 +11,9 @@ import sys
 import threading
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
+from celery.signals import before_task_publish
 from django.conf import settings
 from django.db import connection
 
@@ -23,14 +24,17 @@ from patients.services import registration
 
 PROCESSES = 2  # as many as the web has workers
 CLERKS = 8
+WARMING = 2  # saves of each clerk that do not count: they open connections
+PATIENCE = 60.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Save:
-    """One save: the change it made, and when it began and was answered (seconds since 1970)."""
+    """One save: the change it made, and when it began, was committed and was answered (seconds since 1970)."""
 
     change: int
     began: float
+    committed: float
     ended: float
 
     @property
@@ -85,6 +89,15 @@ def _go(worker: subprocess.Popen[str]) -> None:
         worker.stdin.flush()
 
 
+_rung = threading.local()
+
+
+@before_task_publish.connect  # type: ignore[untyped-decorator]
+def _note_commit(**_: object) -> None:
+    """Note the moment in this thread: the bell rings right after a save's commit."""
+    _rung.at = time.time()
+
+
 class Clerk:
     """One clerk at one desk."""
 
@@ -104,7 +117,8 @@ class Clerk:
             phone: Groups = {"phones": {"phone": f"0113 496 {self.saves % 10_000:04d}"}}
             saved = registration.update(patient_id=self.patient, seen=1, patient=phone, by=self.by, key=key)
             self.patient = None
-        return Save(saved.change, began, time.time())
+        ended = time.time()
+        return Save(saved.change, began, getattr(_rung, "at", ended), ended)
 
 
 def _person(key: uuid.UUID) -> Groups:
@@ -120,21 +134,29 @@ def _person(key: uuid.UUID) -> Groups:
 def work(threads: int, saves: int) -> None:
     """Save with `threads` clerks, `saves` times each, once told to go."""
     made: list[Save] = []
+    seated = threading.Barrier(threads + 1)
 
     def sit(clerk: Clerk) -> None:
         try:
+            for _ in range(WARMING):
+                clerk.save()
+            seated.wait(PATIENCE)  # all are ready
+            seated.wait(PATIENCE)  # go
             made.extend([clerk.save() for _ in range(saves)])
+        except BaseException:
+            seated.abort()
+            raise
         finally:
             connection.close()
 
-    clerks = [Clerk(f"clerk{number}") for number in range(threads)]
-    connection.ensure_connection()
+    at_desks = [threading.Thread(target=sit, args=(Clerk(f"clerk{number}"),)) for number in range(threads)]
+    for thread in at_desks:
+        thread.start()
+    seated.wait(PATIENCE)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     sys.stdin.readline()
-    at_desks = [threading.Thread(target=sit, args=(clerk,)) for clerk in clerks]
-    for thread in at_desks:
-        thread.start()
+    seated.wait(PATIENCE)
     for thread in at_desks:
         thread.join()
-    sys.stdout.write(json.dumps([[save.change, save.began, save.ended] for save in made]) + "\n")
+    sys.stdout.write(json.dumps([astuple(save) for save in made]) + "\n")

@@ -6,13 +6,14 @@ from datetime import datetime
 
 from django.db.models import Max, Min
 
-from messaging.models import Attempt, Destination, Outbound
+from messaging.models import Attempt, Outbound
 from messaging.states import Leg
 from pasmirror.bench import clerks
 from pasmirror.bench.clerks import Clerk
 from pasmirror.bench.product import Address, NotMeasured, Product, until
 from pasmirror.bench.report import Figure, at, middle, ratio
 from pasmirror.bench.sink import Sinks
+from patients.models import JournalTail
 
 PART = "lane"
 LANES = 4
@@ -67,10 +68,11 @@ def carried(product: Product, lanes: Iterable[str], each: int) -> float:
 def _carried(product: Product, lanes: list[str], each: int) -> float:
     product.hold()
     newest = Outbound.objects.aggregate(newest=Max("pk"))["newest"] or 0
-    saves = clerks.save_all(each)
-    rows = Outbound.objects.filter(pk__gt=newest, lane__in=Destination.objects.filter(code__in=lanes))
-    wanted = len(saves) * len(lanes)
-    until("everything is written", lambda: rows.exclude(body=None).count() >= wanted)
+    clerks.save_all(each)
+    rows = Outbound.objects.filter(pk__gt=newest, lane__destination__code__in=lanes)
+    until("everything is numbered", lambda: not JournalTail.objects.exists())
+    until("everything is written", lambda: not rows.filter(body=None).exists())
+    wanted = rows.count()
     product.speak()
     until("everything is acknowledged", lambda: rows.filter(leg=Leg.ACCEPTED).count() >= wanted, every=0.1)
     if rows.filter(attempts__gt=1).exists():

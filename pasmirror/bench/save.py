@@ -27,7 +27,7 @@ def measure(product: Product, count: int) -> list[Figure]:
             numbering.wait_for(saves)
         rates.append(ratio(len(saves), max(s.ended for s in saves) - saves[0].began))
         took += [save.took for save in saves]
-        lags += [numbering.seen[save.change] - save.ended for save in saves if save.change in numbering.seen]
+        lags += [numbering.seen[save.change] - save.committed for save in saves if save.change in numbering.seen]
     return [
         Figure(PART, "saves, 8 clerks", middle(rates), "/s"),
         Figure(PART, "a save, median", at(took, 0.5) * 1000, "ms"),

@@ -34,7 +34,7 @@ class Stay(models.Model):
 
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(status="in", discharged_at=None) | models.Q(status="out"),
+                condition=models.Q(status="in", discharged_at=None) | models.Q(status__in=("out", "cancelled")),
                 name="stay_status_agrees_with_times",
             ),
             models.CheckConstraint(

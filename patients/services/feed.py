@@ -13,19 +13,20 @@ from django.db import transaction
 from pasmirror.lib.actor import Actor
 from patients import step as steps
 from patients.facts import Groups, Kind, News
-from patients.models import Gate, Patient
+from patients.models import Appointment, Change, Gate, Patient, Stay, Trunk
 from patients.services.loaded import Loaded, Parked
-from patients.services.rows import Written
+from patients.services.rows import Written, reserve
 from patients.states import APPOINTMENT_EVENTS, STAY_EVENTS
 from patients.step import Known
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One message's news; `message` is the inbound message's id."""
+    """One message's news; `message` is the inbound message's id. `park_unknown`: news of a stranger is a person's."""
 
     message: int
     news: News
+    park_unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,10 @@ def take(entries: Sequence[Entry], *, by: Actor, blocked: Collection[int] = ()) 
 
 
 def _take(entries: Sequence[Entry], by: Actor, blocked: set[int]) -> list[Taken]:
-    loaded = Loaded([entry.news for entry in entries])
-    written = Written(by=by, epoch=Gate.objects.get(scope="site").epoch, most=len(entries))
+    most = len(entries)
+    keys = reserve({Patient: most, Stay: most, Appointment: most, Trunk: 3 * most, Change: most})
+    loaded = Loaded([entry.news for entry in entries], keys)
+    written = Written(by=by, epoch=Gate.objects.get(scope="site").epoch, change_ids=keys[Change])
     taken = []
     for entry in entries:
         taken.append(_Telling(entry, loaded, written).take(blocked))
@@ -70,17 +73,17 @@ class _Telling:
         self.loaded, self.written = loaded, written
         self.rows: dict[Kind, Any] = {}
         self.warnings: tuple[str, ...] = entry.news.warnings
+        self.strange: tuple[str, ...] = ()
 
     def take(self, blocked: set[int]) -> Taken:
         """Say who is meant, and apply; what is in doubt is parked."""
         try:
-            patient, warnings = self.loaded.patient(self.news, self.written.at)
+            patient, self.strange = self.loaded.patient(self.news, self.written.at, park=self.entry.park_unknown)
         except Parked as parked:
             return Taken("parked", parked.code, parked.reason, self.warnings, parked.patient)
         known = self.loaded.known_id(patient)
         if known in blocked:
             return Taken("parked", "waits", "Waits behind an earlier message of this patient", self.warnings, known)
-        self.warnings += warnings
         self.rows[Kind.PATIENT] = patient
         if self.news.event in STAY_EVENTS:
             self.rows[Kind.STAY] = self.loaded.stay(self.news, patient)
@@ -103,6 +106,7 @@ class _Telling:
         if isinstance(outcome, steps.Unapplied):
             known = self.loaded.known_id(patient)
             return Taken("filed", outcome.code, outcome.reason, self.warnings, known)
+        self.warnings += self.strange
         self.loaded.note_heard(patient, told, self.written)
         return self._write(patient, held, outcome)
 

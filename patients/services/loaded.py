@@ -1,17 +1,21 @@
 """What a batch of news speaks of, loaded and locked at once: who is meant, what the PAS holds, what we hold."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+
+from django.db.models import Model
 
 from pasmirror.lib import clock
 from patients import facts
 from patients.facts import Groups, Kind, News
 from patients.identifiers import Identifier
 from patients.models import Appointment, Clinic, LastSegments, Movement, Patient, Stay, Trunk, Ward
-from patients.services.rows import IDENTIFIERS, MODELS, Written, ids, upsert
+from patients.services.rows import IDENTIFIERS, MODELS, Written, upsert
 from patients.states import Event
+
+OF_A_STAY = ("PV1", "PV2")  # segments that say nothing of the person
 
 
 class Parked(Exception):
@@ -25,7 +29,8 @@ class Parked(Exception):
 class Loaded:
     """The rows a batch is about; new ones are made here, with ids of their own, and written by `Written`."""
 
-    def __init__(self, batch: Sequence[News]) -> None:
+    def __init__(self, batch: Sequence[News], keys: Mapping[type[Model], Iterator[int]]) -> None:
+        """`keys`: reserved primary keys, enough for every row the batch may make."""
         said = {
             Kind.PATIENT: [i for news in batch for i in news.patient_ids],
             Kind.STAY: [i for news in batch for i in news.stay_ids],
@@ -33,8 +38,8 @@ class Loaded:
         }
         self.owner: dict[tuple[Kind, Identifier], int] = {}
         self.rows: dict[Kind, dict[int, Any]] = {}
-        self.new_ids = {kind: ids(MODELS[kind], len(batch)) for kind in Kind}
-        self.trunk_ids = ids(Trunk, len(batch) * 3)
+        self.new_ids = {kind: keys[MODELS[kind]] for kind in Kind}
+        self.trunk_ids = keys[Trunk]
         self.of_object: dict[tuple[Kind, int], list[Identifier]] = {}
         by_nhs = {str(n.patient.get("nhs", {}).get("nhs_number", "")) for n in batch if not n.patient_ids} - {""}
         wanted = {kind: self._owners(kind, said[kind]) for kind in Kind}
@@ -75,15 +80,15 @@ class Loaded:
             owner = getattr(number, f"{kind.value}_id")
             self.of_object.setdefault((kind, owner), []).append(Identifier(number.type, number.authority, number.value))
 
-    def patient(self, news: News, at: datetime) -> tuple[Patient, tuple[str, ...]]:
-        """Say who is meant, making a record if nobody is; Parked if it is in doubt."""
+    def patient(self, news: News, at: datetime, *, park: bool = False) -> tuple[Patient, tuple[str, ...]]:
+        """Say who is meant, making a record if nobody is (`park`: only for a registration); Parked if in doubt."""
         owners = {self.owner[Kind.PATIENT, i] for i in news.patient_ids if (Kind.PATIENT, i) in self.owner}
         if not news.patient_ids:
             owners = self._by_nhs_number(news)
         if len(owners) > 1:
             raise Parked("two-patients", "The numbers in this message belong to different patients", min(owners))
         if not owners:
-            return self._unknown(news, at)
+            return self._unknown(news, at, park=park)
         patient: Patient = self.rows[Kind.PATIENT][owners.pop()]
         if patient.merged_into_id:
             raise Parked("merged-away", "This number was merged into another patient", patient.pk)
@@ -99,8 +104,10 @@ class Loaded:
             raise Parked("no-identity", "No number says which patient is meant")
         return {pk for pk, p in self.rows[Kind.PATIENT].items() if p.nhs_number == number and not p.merged_into_id}
 
-    def _unknown(self, news: News, at: datetime) -> tuple[Patient, tuple[str, ...]]:
+    def _unknown(self, news: News, at: datetime, *, park: bool) -> tuple[Patient, tuple[str, ...]]:
         expected = news.event in (Event.REGISTER, Event.UPDATE)
+        if park and not expected:
+            raise Parked("unknown-patient", "The patient is not known here")
         patient = Patient(pk=next(self.new_ids[Kind.PATIENT]), made_at=at, provisional=not expected)
         self.rows[Kind.PATIENT][patient.pk] = patient
         for identifier in news.patient_ids:
@@ -182,11 +189,14 @@ class Loaded:
 
     def keep_segments(self, news: News, patient: Patient, stay: Any, message: int) -> None:
         """Keep the segments the PAS sent of this patient and stay."""
-        if news.segments:
-            key = (patient.pk, stay.pk if stay is not None else 0)
-            self.segments[key] = LastSegments(
-                patient_id=key[0], stay=key[1], segments=list(news.segments), message=message
-            )
+        if not news.segments:
+            return
+        kept = {0: [text for text in news.segments if text[:3] not in OF_A_STAY]}
+        if stay is not None:
+            kept[stay.pk] = list(news.segments)
+        for of_stay, segments in kept.items():
+            row = LastSegments(patient_id=patient.pk, stay=of_stay, segments=segments, message=message)
+            self.segments[patient.pk, of_stay] = row
 
     def note_heard(self, patient: Patient, news: News, written: Written) -> None:
         """Note when the feed last spoke of this patient, and how old its newest demographics are."""

@@ -1,35 +1,37 @@
 """Takes downtime numbers from the pools reserved with the PAS; a temporary number when a pool is empty."""
 
+from django.conf import settings
 from django.db import connection
-from django.db.models import F
 
 from pasmirror.lib import alarms
 from patients.facts import Kind
 from patients.identifiers import HOSPITAL, PLACER, VISIT, Identifier
-from patients.models import NumberPool
 
 TEMPORARY = "PASMIRROR-TEMP"
 TYPES = {Kind.PATIENT: HOSPITAL, Kind.STAY: VISIT, Kind.APPOINTMENT: PLACER}
+_NEXT = """
+UPDATE patients_numberpool SET next = next + 1 WHERE id = (
+  SELECT id FROM patients_numberpool WHERE kind = %s AND use = 'screen' AND node = ANY(%s) AND next <= last
+  ORDER BY id LIMIT 1 FOR UPDATE)
+RETURNING next - 1, last - next + 1, low_water, width, check_digit, type, authority, prefix
+"""
 _WEIGHTS = range(2, 100)
 
 
 def take(kind: Kind) -> Identifier:
     """Take the next number for `kind`, once for ever, in the caller's transaction (last in the lock order)."""
-    pool = (
-        NumberPool.objects.select_for_update()
-        .filter(kind=kind, use="screen", next__lte=F("last"))
-        .order_by("id")
-        .first()
-    )
-    if pool is None:
+    with connection.cursor() as cursor:
+        cursor.execute(_NEXT, [kind, ["", settings.NODE]])
+        row = cursor.fetchone()
+    if row is None:
         alarms.sound("pool-empty", f"No {kind} numbers are left: temporary numbers are given.", subject=kind)
         return Identifier(TYPES[kind], TEMPORARY, f"T{_temporary():08d}")
-    number, pool.next = pool.next, pool.next + 1
-    pool.save(update_fields=["next"])
-    if pool.last - number < pool.low_water:
+    number, left, low_water, width, scheme, *said = row
+    if left < low_water:
         alarms.sound("pool-low", f"Few {kind} numbers are left.", subject=kind)
-    digits = f"{number:0{pool.width}d}"
-    return Identifier(pool.type, pool.authority, pool.prefix + digits + check_digit(digits, pool.check_digit))
+    type_, authority, prefix = said
+    digits = f"{number:0{width}d}"
+    return Identifier(type_, authority, prefix + digits + check_digit(digits, scheme))
 
 
 def check_digit(digits: str, scheme: str) -> str:

@@ -31,14 +31,16 @@ IDENTIFIERS: dict[Kind, type[Model]] = {
 }
 
 
-def ids(model: type[Model], count: int) -> Iterator[int]:
-    """Take `count` fresh primary keys of `model` at once."""
+def reserve(counts: dict[type[Model], int]) -> dict[type[Model], Iterator[int]]:
+    """Take fresh primary keys, so many of each model, in one question."""
+    each = "SELECT %s::int, nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)"
+    wanted = [(n, model._meta.db_table, count) for n, (model, count) in enumerate(counts.items())]
+    taken: dict[int, list[int]] = {n: [] for n, _, _ in wanted}
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
-            [model._meta.db_table, count],
-        )
-        return iter([row[0] for row in cursor.fetchall()])
+        cursor.execute(" UNION ALL ".join([each] * len(wanted)), [part for row in wanted for part in row])
+        for n, key in cursor.fetchall():
+            taken[n].append(key)
+    return {model: iter(taken[n]) for n, model in enumerate(counts)}
 
 
 def upsert(rows: Iterable[Any]) -> None:
@@ -56,10 +58,10 @@ def upsert(rows: Iterable[Any]) -> None:
 class Written:
     """What one or many events wrote, gathered row by row and flushed together in the caller's transaction."""
 
-    def __init__(self, *, by: Actor, epoch: int, most: int) -> None:
-        """`most`: an upper bound of the events gathered before `flush`."""
+    def __init__(self, *, by: Actor, epoch: int, change_ids: Iterator[int]) -> None:
+        """`change_ids`: reserved keys, one for each event that may be gathered before `flush`."""
         self.by, self.epoch, self.at = by, epoch, clock.now()
-        self.change_ids = ids(Change, most)
+        self.change_ids = change_ids
         self.rows: dict[Kind, dict[int, Any]] = {kind: {} for kind in Kind}
         self.trunks: dict[tuple[str, int], Trunk] = {}
         self.numbers: dict[Kind, list[Any]] = {kind: [] for kind in Kind}

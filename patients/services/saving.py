@@ -3,28 +3,30 @@
 Gate, idempotency key, patient, stay, beds and slots, number pool; then the change, its tail row and the audit row.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 from uuid import UUID
 
 import structlog
 from django.db import OperationalError, transaction
+from django.db.models import Model
 
 from pasmirror.lib import bell, clock, idempotency
 from pasmirror.lib.actor import Actor
 from patients import facts
 from patients.facts import Kind, News
 from patients.identifiers import Identifier
-from patients.models import Appointment, JournalTail, Patient, Stay, Trunk
+from patients.models import Appointment, Change, JournalTail, Patient, Stay, Trunk
 from patients.refusals import Refused, Stale
 from patients.services import gate, numbers
-from patients.services.rows import IDENTIFIERS, Written, ids
+from patients.services.rows import IDENTIFIERS, Written, reserve
 from patients.states import APPOINTMENT_EVENTS, STAY_EVENTS, AppointmentStatus, StayStatus
 from patients.step import Known, Step, done
 
 log = structlog.get_logger()
 TRIES = 3
+Keys = dict[type[Model], Iterator[int]]
 RETRYABLE = {"40001", "40P01"}  # serialization failure, deadlock
 
 
@@ -78,29 +80,31 @@ def _save(order: Order) -> Saved:
     earlier = idempotency.claim(order.key, order.by)
     if earlier is not None:
         return Saved(**{**earlier, "repeated": True})
-    locked = _lock(order)
+    keys = reserve({Patient: 1, Stay: 1, Appointment: 1, Trunk: len(Kind), Change: 1})
+    locked = _lock(order, keys)
     order.check(locked[Kind.PATIENT])
     known = {kind: facts.of(kind, row) for kind, row in locked.items() if not row._state.adding}
     try:
         step = done(known, order.news)
     except ValueError as refusal:
         raise Refused(str(refusal)) from refusal
-    saved = _write(order, locked, known, step, epoch)
+    saved = _write(order, locked, known, step, Written(by=order.by, epoch=epoch, change_ids=keys[Change]), keys)
     idempotency.settle(order.key, asdict(saved))
     bell.ring_after_commit("tail")
     return saved
 
 
-def _lock(order: Order) -> dict[Kind, Any]:
+def _lock(order: Order, keys: Keys) -> dict[Kind, Any]:
     """Lock, or newly make, the rows the order is about, and refuse a form opened on an older version."""
-    rows: dict[Kind, Any] = {Kind.PATIENT: _one(Patient, order.patient_id) or _new_patient()}
+    rows: dict[Kind, Any] = {Kind.PATIENT: _one(Patient, order.patient_id)}
+    rows[Kind.PATIENT] = rows[Kind.PATIENT] or Patient(pk=next(keys[Patient]), made_at=clock.now())
     if order.news.event in STAY_EVENTS:
         rows[Kind.STAY] = _one(Stay, order.stay_id) or Stay(
-            pk=next(ids(Stay, 1)), patient=rows[Kind.PATIENT], status=StayStatus.NONE
+            pk=next(keys[Stay]), patient=rows[Kind.PATIENT], status=StayStatus.NONE
         )
     if order.news.event in APPOINTMENT_EVENTS:
         rows[Kind.APPOINTMENT] = _one(Appointment, order.appointment_id) or Appointment(
-            pk=next(ids(Appointment, 1)), patient=rows[Kind.PATIENT], status=AppointmentStatus.NONE
+            pk=next(keys[Appointment]), patient=rows[Kind.PATIENT], status=AppointmentStatus.NONE
         )
     kind = Kind.STAY if order.stay_id else Kind.APPOINTMENT if order.appointment_id else Kind.PATIENT
     subject = rows[kind]
@@ -120,12 +124,7 @@ def _one(model: Any, pk: int | None) -> Any:
     return row
 
 
-def _new_patient() -> Patient:
-    return Patient(pk=next(ids(Patient, 1)), made_at=clock.now())
-
-
-def _write(order: Order, rows: dict[Kind, Any], known: Known, step: Step, epoch: int) -> Saved:
-    written = Written(by=order.by, epoch=epoch, most=1)
+def _write(order: Order, rows: dict[Kind, Any], known: Known, step: Step, written: Written, keys: Keys) -> Saved:
     change = next(written.change_ids)
     pairs: dict[Kind, tuple[Any, Any]] = {}
     full: dict[str, Any] = {}
@@ -136,7 +135,7 @@ def _write(order: Order, rows: dict[Kind, Any], known: Known, step: Step, epoch:
         if differing := facts.changed(was, step.after[kind]):
             pairs[kind] = (was, step.after[kind])
             written.touch(kind, row, {group: pair[1] for group, pair in differing.items()})
-            _branch(written, kind, row.pk, change, list(differing))
+            _branch(written, kind, row, change, list(differing), keys)
     if not pairs:
         raise Refused("Nothing has been changed")
     if Kind.STAY in rows:
@@ -169,10 +168,9 @@ def _identifiers(written: Written, kind: Kind, row: Any) -> list[Identifier]:
     return [Identifier(i.type, i.authority, i.value) for i in found]
 
 
-def _branch(written: Written, kind: Kind, pk: int, change: int, groups: list[str]) -> None:
+def _branch(written: Written, kind: Kind, row: Any, change: int, groups: list[str], keys: Keys) -> None:
     """Mark groups as changed here and not yet in the PAS, so that the feed does not overwrite them."""
-    trunk = Trunk.objects.select_for_update().filter(kind=kind, object_id=pk).first() or Trunk(
-        pk=next(ids(Trunk, 1)), kind=kind, object_id=pk
-    )
+    known = None if row._state.adding else Trunk.objects.select_for_update().filter(kind=kind, object_id=row.pk).first()
+    trunk = known or Trunk(pk=next(keys[Trunk]), kind=kind, object_id=row.pk)
     trunk.branch = {**trunk.branch, **dict.fromkeys(groups, change)}
-    written.trunks[kind, pk] = trunk
+    written.trunks[kind, row.pk] = trunk

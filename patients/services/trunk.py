@@ -8,7 +8,8 @@ from pasmirror.lib.actor import Actor
 from patients import facts
 from patients.facts import Groups, Kind, News, Value
 from patients.models import Change, Trunk
-from patients.services.rows import MODELS, Written
+from patients.services.rows import MODELS, Written, reserve
+from patients.states import AppointmentStatus, StayStatus
 
 
 def heard(kind: Kind, object_id: int, said: Mapping[str, Mapping[str, Value]]) -> None:
@@ -32,13 +33,13 @@ def rejoin(change: Change) -> None:
 def take_held(change: Change, *, by: Actor, epoch: int, origin: str) -> int | None:
     """Let the record say what the PAS holds in the groups of `change`, as a change of its own; gives its id."""
     pairs: dict[Kind, tuple[Groups, Groups]] = {}
-    written = Written(by=by, epoch=epoch, most=1)
+    written = Written(by=by, epoch=epoch, change_ids=reserve({Change: 1})[Change])
     for kind, object_id in objects(change).items():
         row: Any = MODELS[kind].objects.select_for_update().get(pk=object_id)  # type: ignore[attr-defined]
-        held = facts.overlaid(facts.blank(kind), Trunk.objects.get(kind=kind, object_id=object_id).held)
+        said = Trunk.objects.get(kind=kind, object_id=object_id).held
         was = facts.of(kind, row)
-        now = {group: held[group] if group in change.after.get(kind.value, {}) else was[group] for group in was}
-        if was != now and not (kind is Kind.STAY and not held["times"]["status"]):
+        now = _as_held(kind, was, said, set(change.after.get(kind.value, {})))
+        if was != now:
             pairs[kind] = (was, now)
             written.touch(kind, row, now)
     rejoin(change)
@@ -56,6 +57,18 @@ def take_held(change: Change, *, by: Actor, epoch: int, origin: str) -> int | No
     )
     written.flush()
     return made
+
+
+def _as_held(kind: Kind, was: Groups, said: Groups, groups: set[str]) -> Groups:
+    """Give the facts with `groups` as the PAS holds them; what the PAS never heard of is withdrawn, never blanked."""
+    if said:
+        held = facts.overlaid(facts.blank(kind), said)
+        return {group: held[group] if group in groups else was[group] for group in was}
+    if kind is Kind.STAY:
+        return {**was, "times": {**was["times"], "status": StayStatus.CANCELLED.value}}
+    if kind is Kind.APPOINTMENT:
+        return {**was, "status": {"status": AppointmentStatus.CANCELLED.value}}
+    return was
 
 
 def objects(change: Change) -> dict[Kind, int]:

@@ -83,6 +83,14 @@ function fieldsOf(form) {
   return [...form.elements].filter((e) => e.matches("input:not([type=hidden]), select, textarea, [data-save]") && e.offsetParent);
 }
 
+// A group of radios is one step: in at the one chosen, or the first; out past the last.
+function nextField(at) {
+  const fields = fieldsOf(at.form);
+  const ofGroup = (one) => (other) => other.type === "radio" && other.name === one.name;
+  const next = fields.slice(fields.indexOf(at) + 1).find((e) => !(at.type === "radio" && ofGroup(at)(e)));
+  return next?.type === "radio" ? fields.find((e) => ofGroup(next)(e) && e.checked) ?? next : next;
+}
+
 document.addEventListener("keydown", (event) => {
   const at = event.target;
   if (event.key === "Enter" && event.ctrlKey) {
@@ -92,8 +100,9 @@ document.addEventListener("keydown", (event) => {
   }
   if (event.key === "Enter" && at.matches("form[data-enter-moves] input, form[data-enter-moves] select")) {
     event.preventDefault();
-    const fields = fieldsOf(at.form);
-    fields[fields.indexOf(at) + 1]?.focus();
+    const next = nextField(at);
+    next?.focus();
+    if (next?.matches("input:not([type=radio], [type=checkbox])")) next.select(); // as Tab does
     return;
   }
   if (event.altKey || event.ctrlKey || event.metaKey) return;
@@ -127,6 +136,7 @@ function sayShortcuts() {
   const button = document.getElementById("shortcuts");
   if (!button) return;
   button.hidden = false;
+  document.body.classList.toggle("app-shortcuts", shortcutsOn());
   button.setAttribute("aria-pressed", String(shortcutsOn()));
   button.textContent = `Single-letter shortcuts: ${shortcutsOn() ? "on" : "off"}`;
 }

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from django.db import connection, transaction
 
+from pasmirror import embedded
 from pasmirror.lib import idempotency
 from pasmirror.lib.actor import system
 from pasmirror.lib.models import AuditRow, IdempotencyKey
@@ -29,7 +30,10 @@ pytestmark = pytest.mark.usefixtures("committed")
 
 
 @pytest.mark.timeout(180)
-def test_fifty_savers_and_fifty_flips_never_meet_in_a_wrong_epoch(committed: None) -> None:  # noqa: F811
+def test_fifty_savers_and_fifty_flips_never_meet_in_a_wrong_epoch(
+    committed: None,  # noqa: F811
+    valkey_server: embedded.Valkey,
+) -> None:
     make.mirror_mode()
     Gate.objects.update(fenced=0)
     savers = [_savers(THREADS // PROCESSES) for _ in range(PROCESSES)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from messaging.simulators.messages import Message, minute
+from messaging.simulators.messages import Message, minute, second
 
 PERSON = frozenset({"A28", "A31"})
 
@@ -33,7 +33,7 @@ def event_key(message: Message) -> str:
     if trigger == "A28":
         return f"A28|{ids}"
     if trigger == "A31":
-        return f"A31|{ids}|{occurred}"
+        return f"A31|{ids}|{second(message.field('EVN', 6) or message.field('EVN', 2))}"
     visit = message.component("PV1", 19)
     if trigger == "A02":  # two moves of one stay may fall into one minute
         place = "^".join(message.component("PV1", 3, part) for part in (1, 2, 3))

@@ -50,10 +50,15 @@ def moment(text: str) -> datetime:
 
 def minute(text: str) -> str:
     """A time to the minute in London, so that seconds and offsets do not tell two renderings apart."""
+    return second(text)[:12]
+
+
+def second(text: str) -> str:
+    """A time to the second in London; one that cannot be read as it came."""
     try:
-        return stamp(moment(text))[:12]
+        return stamp(moment(text))
     except ValueError:
-        return text[:12]
+        return text
 
 
 def escape(text: str) -> str:

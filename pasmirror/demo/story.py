@@ -22,7 +22,7 @@ from patients.states import Mode
 
 STEP_WITHIN = 45.0  # seconds; no step of the story may take longer
 PAS = "sim-pas"
-PATIENTS = 30
+PATIENTS = 18
 
 
 class StoryFailed(Exception):
@@ -77,6 +77,9 @@ class Story:
         """The PAS registers, admits and books, as every morning."""
         before = status()["feed"]["applied"]
         self.until("the feed listens", lambda: self.pas.do("quiet"))
+        stays: Any = self.pas.do("stays")
+        for stay in (each for each in stays if not each["discharged_at"]):  # an earlier story's: the beds are needed
+            self.pas.do("send", event="A03", patient=stay["mrn"])
         self.pas.do("morning", patients=PATIENTS, seed=int(time.time()))
         self.pas.do("traffic", per_second=2)
         self.until("the morning is in the record", lambda: status()["feed"]["applied"] > before + PATIENTS)

@@ -1,6 +1,7 @@
 """Three ways to compare one group of facts: before our change, after it, and what the PAS holds; pure.
 
-A group merges as a whole. Only contact groups may be replayed although a neighbouring field changed (soft).
+A group merges as a whole. Only contact groups may be replayed although a neighbouring field changed (soft): there
+the fields we changed are told, and the neighbours stay as the PAS holds them.
 """
 
 from collections.abc import Iterable
@@ -36,14 +37,15 @@ class Difference:
 
 def compare(group: str, *, before: Group, after: Group, held: Group, later: Iterable[Group] = ()) -> Verdict:
     """Compare one group; `later`: what our later changes of it say, in order."""
-    if held == after:
+    ours = [name for name in after if before.get(name) != after[name]]
+    loose = group in CONTACT and bool(ours)
+    if held == after or (loose and all(held.get(name) == after[name] for name in ours)):
         return Verdict.ALREADY
     if held == before:
         return Verdict.REPLAY
     if held in list(later):
         return Verdict.SUPERSEDED
-    ours = [name for name in after if before.get(name) != after[name]]
-    if group in CONTACT and all(held.get(name) == before.get(name) for name in ours):
+    if loose and all(held.get(name) == before.get(name) for name in ours):
         return Verdict.SOFT
     return Verdict.CONFLICT
 

@@ -108,8 +108,8 @@ class Picture:
     feed_silent: bool = False
 
 
-def look(words: Iterable[Word], rules: Rules, now: datetime, heard_at: datetime | None = None) -> Picture:
-    """Put the words together; `heard_at` is when the feed's newest message came."""
+def look(words: Iterable[Word], rules: Rules, now: datetime, spoke_at: datetime | None = None) -> Picture:
+    """Put the words together; `spoke_at` is when the PAS made the newest message that has come, by our clock."""
     stands = _stands(words, rules, now)
     feed = stands.pop(FEED, None)
     silent = feed is not None and feed.verdict == Verdict.DOWN
@@ -122,9 +122,9 @@ def look(words: Iterable[Word], rules: Rules, now: datetime, heard_at: datetime 
     if not settled:
         suspect = any(word.fails >= rules.suspect_after for word in failing)
         return Picture(Health.SUSPECT if suspect else Health.MISSED, since, feed_silent=silent)
-    # What came within half of `down_after` of the first failure was under way already.
-    still_speaks = heard_at is not None and heard_at > since + timedelta(seconds=rules.down_after / 2) and not silent
-    if still_speaks or verdicts & {Verdict.UP, Verdict.SLOW, Verdict.HALF}:
+    # What arrives late was made before; and what it made within half of `down_after` may have been its last.
+    still_speaks = spoke_at is not None and spoke_at > since + timedelta(seconds=rules.down_after / 2) and not silent
+    if still_speaks or _contradicted(stands.values(), since=min(word.since for word in settled)):
         return Picture(Health.UNREACHABLE, since, feed_silent=silent)
     kinds = sorted({word.kind for word in settled}, reverse=True) + ([FEED] if silent else [])
     return Picture(Health.DOWN, since, tuple(kinds), feed_silent=silent)
@@ -152,6 +152,14 @@ def _one(said: list[Word], rules: Rules, now: datetime) -> Word:
     best, *others = sorted(said, key=lambda word: STRENGTH.index(word.way))
     fails = [w for w in others if w.verdict == Verdict.HALF or (w.verdict == Verdict.DOWN and _settled(w, rules, now))]
     return replace(best, verdict=Verdict.HALF) if fails and best.verdict in (Verdict.UP, Verdict.SLOW) else best
+
+
+def _contradicted(stands: Iterable[Word], *, since: datetime) -> bool:
+    """Say whether somebody still gets through; a person's word counts if given since the failure began."""
+    return any(
+        word.verdict in (Verdict.UP, Verdict.SLOW, Verdict.HALF) and (word.way != PERSON or word.at >= since)
+        for word in stands
+    )
 
 
 def _answering(verdicts: set[Verdict]) -> Health:

@@ -79,7 +79,7 @@ class Seen:
     flips: int = 0
     emissions: int = 0
     well_since: datetime | None = None
-    heard_at: datetime | None = None  # the feed's newest message
+    spoke_at: datetime | None = None  # when the PAS made the newest message that has come
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def decide(seen: Seen, words: Iterable[Word], rules: Rules, now: datetime) -> De
     """Decide what to do now, on `words`, by `rules`."""
     if seen.tilt:
         return Decision(seen.mode, seen.valve, f"TILT: {seen.tilt}; watching only, nothing is decided.")
-    picture = look(words, rules, now, seen.heard_at)
+    picture = look(words, rules, now, seen.spoke_at)
     well_since = (seen.well_since or now) if picture.health in WELL else None
     seen = replace(seen, well_since=well_since)
     stay = Decision(seen.mode, seen.valve, _say(picture, now), picture=picture, well_since=well_since)

@@ -1,5 +1,7 @@
 """The one Celery task: a wake. It carries a name and no more; losing, doubling or delaying it changes latency only."""
 
+import threading
+
 import structlog
 from celery import shared_task
 from django.db import DatabaseError, InterfaceError
@@ -11,6 +13,7 @@ from pasmirror.lib import beat, bell
 log = structlog.get_logger()
 TAIL = "tail"
 BEAT = "beat"
+ONE = threading.Lock()
 ROUNDS = 10  # of the sequencer in one wake; the sweep goes on from there
 
 
@@ -30,9 +33,17 @@ def wake(name: str) -> None:
 
 
 def number_and_render() -> None:
-    """Number the tail, render what has no bytes, and ring every lane that can send."""
-    for _ in range(ROUNDS):
-        if not sequencer.run_once() + rendering.run_once():
-            break
-    for code in lanes.due():
-        bell.ring(code)
+    """Number the tail, render what has no bytes, and ring every lane that can send; one thread of a process at a time.
+
+    A wake that finds another at it goes home: every save rings, and the one at work, or the sweep, sees its change.
+    """
+    if not ONE.acquire(blocking=False):
+        return
+    try:
+        for _ in range(ROUNDS):
+            if not sequencer.run_once() + rendering.run_once():
+                break
+        for code in lanes.due():
+            bell.ring(code)
+    finally:
+        ONE.release()

@@ -21,10 +21,13 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 
+from messaging.services import incarnation
 from pasmirror import embedded, supervise, tether
+from pasmirror.lib import alarms
 
 MUST_BE_ON = ("fsync", "full_page_writes", "synchronous_commit")
 OLDEST_POSTGRES = 17
+DJANGOS_OWN = {"pool", "options", "server_side_binding"}  # among the options of a database, not the driver's
 WATCH_EVERY = 0.5  # seconds
 
 
@@ -73,6 +76,7 @@ class Run:
                 self.postgres.start()
             check_database()
             migrate()
+            self._know_the_database()
             self.prepare()
             connection.close()
             self._supervise()
@@ -154,6 +158,12 @@ class Run:
             self.tell("The supervisor has died; starting it and its processes again.")
             self._supervise()
 
+    def _know_the_database(self) -> None:
+        """Before anybody can speak: is it the database it was, by its own marks and by our anchor?"""
+        incarnation.check(self.var / "anchor" / "audit.log")
+        if any(alarm.code == incarnation.ALARM for alarm in alarms.standing()):
+            self.tell("The database was restored or promoted: a person has to open emission (docs/runbook.md).")
+
     def _supervise(self) -> None:
         conf = self.var / "supervisord.conf"
         embedded.private_folder(self.var / "log")
@@ -231,7 +241,7 @@ def check_database() -> None:
             user=parts["USER"],
             password=parts["PASSWORD"] or None,
             dbname=parts["NAME"],
-            **{name: value for name, value in parts["OPTIONS"].items() if name not in {"pool", "options"}},
+            **{name: value for name, value in parts["OPTIONS"].items() if name not in DJANGOS_OWN},
         ) as trial:
             if trial.info.server_version < OLDEST_POSTGRES * 10_000:
                 raise CannotRun(

@@ -53,6 +53,17 @@ MOMENTS = frozenset({"admitted_at", "discharged_at", "starts_at"})  # kept as ti
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """Whose message it is, by its numbers; the NHS number counts only where there are no others."""
+
+    patient_ids: tuple[Identifier, ...] = ()
+    nhs_number: str = ""
+
+
+NOBODY = Named()
+
+
+@dataclass(frozen=True, slots=True)
 class News:
     """One event as told to us, by the PAS or by a clerk: only the fields that were said."""
 
@@ -69,6 +80,11 @@ class News:
     trigger: str = ""  # "ADT^A01"
     segments: tuple[str, ...] = ()  # the sender's segments, kept raw for overlay
     warnings: tuple[str, ...] = ()
+
+    @property
+    def named(self) -> Named:
+        """Whose news it is."""
+        return Named(self.patient_ids, str(self.patient.get("nhs", {}).get("nhs_number", "")))
 
     def groups(self, kind: Kind) -> Groups:
         """Give what was said of `kind`."""

@@ -38,6 +38,7 @@ class Hospital:
         self.port = self.product.http
         self.address = f"http://127.0.0.1:{self.port}"
         self._operator: Browser | None = None
+        self._captured = 0
 
     def __enter__(self) -> Self:
         self.product.start()
@@ -94,6 +95,11 @@ class Hospital:
         assert found, text[:200]
         return found[1]
 
+    def console(self) -> str:
+        """The console as the operator sees it."""
+        cookies = "; ".join(f"{name}={value}" for name, value in self.operator.cookies.items())
+        return " ".join(self.fetch("GET", "/console/", Cookie=cookies)[2].split())
+
     def until(self, mode: str, *, within: float = SETTLED) -> None:
         """Wait until the mode is `mode`."""
         eventually(lambda: self.mode() == mode, within=within, every=0.2, why=f"mode {mode}, now {self.mode()}")
@@ -124,7 +130,7 @@ class Hospital:
             self.given_normal()
             self.kill_pas()
             self.until(MIRROR)
-        eventually(lambda: "Other systems are being told" in self.fetch("GET", "/banner")[2], within=20, every=0.2)
+        eventually(self._speaking, within=20, every=0.3, why="emission is open")
 
     def given_recovery(self) -> None:
         """The PAS is back and the replay is released; control is not handed back yet."""
@@ -139,16 +145,24 @@ class Hospital:
         """The PAS is up and master: whatever there was is handed back or stood down."""
         self.start_pas()
         if self.mode() == MIRROR:
+            self._acted("acknowledge")  # so that the next outage is again met without a person
             eventually(self._stood_down_or_released, within=SETTLED, every=0.5, why="mirror mode ends")
         if self.mode() in (RECOVERY, HANDBACK):
             eventually(self._handed_back, within=SETTLED, every=0.5, why="control is handed back")
         self.until(NORMAL)
 
     def capture_something(self) -> None:
-        """A clerk registers somebody."""
+        """A clerk registers somebody, each time another: two alike would be held for a person."""
+        self._captured += 1
         clerk = self.signed_in(cast.clerk_name())
         page = clerk.open("/patients/register")
-        clerk.send(page, family="CAPTURED", given="Ann", born="2 feb 1961", sex="F")
+        clerk.send(page, family=f"CAPTURED{self._captured}", given="Ann", born=f"{self._captured} feb 1961", sex="F")
+
+    def _speaking(self) -> bool:
+        """Whether emission is open; a test before may have left it held, then the operator opens it."""
+        if "Other systems are being told" in self.fetch("GET", "/banner")[2]:
+            return True
+        return "Proposed: Open emission" in self.console() and self._acted("open-emission")
 
     def _stood_down_or_released(self) -> bool:
         if self.mode() == NORMAL:

@@ -25,6 +25,7 @@ class Replay(models.Model):
     end = models.CharField(max_length=10, choices=End, default=End.WAITING)
     reason = models.CharField(max_length=300, blank=True, default="")
     forced = models.BooleanField(default=False)  # a person decided to keep the mirror's value over the PAS's
+    behind = models.BigIntegerField(null=True)  # the held change this one waits behind
     told = models.JSONField(default=list)  # destinations we had told when it was released
     released_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)

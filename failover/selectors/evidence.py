@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Max
+from django.db.models import F, Max
+from django.db.models.functions import Least
 
 from failover.health import How, Picture, Rules, Verdict, Word, look
 from failover.models import Observation, Policy, Watch
@@ -12,6 +13,7 @@ from failover.probes import Target
 from messaging.hl7 import dialects
 from messaging.hl7.habits import FeedPolicy
 from messaging.models import Channel, Destination, Inbound
+from messaging.states import Outcome
 from pasmirror.lib import clock
 from pasmirror.lib.beat import SILENT_AFTER
 from pasmirror.lib.models import ProcessBeat
@@ -77,18 +79,21 @@ def listener_silent(now: datetime) -> bool:
 
 def picture() -> Picture:
     """Put together how the PAS seems now."""
-    return look(words(), rules(), clock.now(), heard_at())
+    return look(words(), rules(), clock.now(), spoke_at())
 
 
-def spoke_at(since: datetime) -> datetime | None:
-    """Give when the PAS last made a message (MSH-7, by our clock) after `since`; None if it has not."""
+def spoke_at(since: datetime | None = None) -> datetime | None:
+    """Give when the PAS made (MSH-7, by our clock) the newest message that has come; None if not after `since`.
+
+    None was made after it came, and one without MSH-7 is as old as its coming.
+    """
     spoken: list[datetime] = []
     for channel in Channel.objects.all():
-        ahead = timedelta(seconds=channel.clock_ahead)
-        newest = Inbound.objects.filter(channel=channel, number__gt=channel.last - RECENT, sent_at__gt=since + ahead)
-        made = newest.aggregate(made=Max("sent_at"))["made"]
-        if made:
-            spoken.append(made - ahead)
+        recent = Inbound.objects.filter(channel=channel, number__gt=channel.last - RECENT)
+        by_us = Least(F("sent_at") - timedelta(seconds=channel.clock_ahead), F("received_at"))
+        made = recent.exclude(outcome=Outcome.REFUSED).aggregate(made=Max(by_us))["made"]
+        if made and (since is None or made > since):
+            spoken.append(made)
     return max(spoken, default=None)
 
 

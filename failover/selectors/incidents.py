@@ -5,8 +5,9 @@ from typing import Any
 
 from django.db.models import F, Q
 
-from failover.health import Verdict
+from failover.health import Health
 from failover.models import Incident, ModeMove
+from messaging.services import incarnation
 from messaging.states import Valve
 from pasmirror.lib.actor import Actor
 from pasmirror.lib.models import Alarm
@@ -40,21 +41,27 @@ def anything_captured(incident: Incident) -> bool:
 
 
 def planned(incident: Incident) -> bool:
-    """Say whether a person opened mirror mode while nobody saw the PAS down: then a person ends it."""
-    first = incident.moves.filter(after=Mode.MIRROR).order_by("pk").first()
-    if first is None or not is_person(first.by):
-        return False
-    return not any(word.get("verdict") == Verdict.DOWN for word in first.evidence)
+    """Say whether a person opened mirror mode while the PAS was not seen to be down: then a person ends it."""
+    return is_person(incident.opened_by) and incident.report.get("health") != Health.DOWN
 
 
-def withheld(incident: Incident) -> str:
-    """Say why only a person may open emission now: the PAS was heard to speak, or a person holds it; else ""."""
+def withheld(incident: Incident | None) -> str:
+    """Say why only a person may open emission now, in the open incident or the next; else ""."""
+    if restored():
+        return "the database was restored or promoted"
+    if incident is None:
+        return ""
     if Alarm.objects.filter(code=TWO_MASTERS, cleared_at=None).exists():
         return "the PAS itself was heard to speak"
     last = incident.moves.order_by("-pk").first()
     if last is not None and (last.before, last.after) == (Valve.OPEN, Valve.HELD) and is_person(last.by):
         return "a person holds it"
     return ""
+
+
+def restored() -> bool:
+    """Say whether the database was restored or promoted and no person has opened emission since."""
+    return Alarm.objects.filter(code=incarnation.ALARM, cleared_at=None).exists()
 
 
 def automatic_flips(since: datetime) -> int:

@@ -3,9 +3,9 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, Max
 
-from failover.models import Incident, Replay, Signature
+from failover.models import Discrepancy, Incident, Replay, Signature
 from patients.models import Change, JournalTail
 
 SIGNATURES = 2  # different people, for each change held open at hand-back
@@ -55,7 +55,9 @@ def captured(incident: Incident) -> Any:
 
 
 def ledger(incident: Incident) -> Ledger:
-    """Count an incident's ledger as it stands."""
+    """Count an incident's ledger as it stands; of a closed one as it stood when it was signed."""
+    if incident.closed_at is not None and "ledger" in incident.report:
+        return Ledger(**{name: incident.report["ledger"][name] for name in Ledger.__dataclass_fields__})
     ends = dict(Replay.objects.filter(incident=incident).values_list("end").annotate(n=Count("id")))
     total = captured(incident).count()
     known = sum(ends.values())
@@ -79,12 +81,17 @@ def as_json(incident: Incident) -> dict[str, Any]:
 
 
 def signed_holds(incident: Incident) -> list[int]:
-    """Give the held changes that two different people have signed for."""
-    signers: dict[str, set[str]] = {}
-    for subject, by in Signature.objects.filter(incident=incident, purpose="hold").values_list("subject", "by"):
-        signers.setdefault(subject, set()).add(str(by.get("subject")))
+    """Give the held changes that two different people have signed for, since the difference was raised as it is."""
+    raised = dict(Discrepancy.objects.filter(incident=incident).values_list("change").annotate(at=Max("raised_at")))
+    signers: dict[int, set[str]] = {}
+    for subject, by, at in Signature.objects.filter(incident=incident, purpose="hold").values_list(
+        "subject", "by", "at"
+    ):
+        change = int(subject.partition(":")[2])
+        if change not in raised or at >= raised[change]:
+            signers.setdefault(change, set()).add(str(by.get("subject")))
     held = Replay.objects.filter(incident=incident, end=Replay.End.HELD).order_by("change")
-    return [c for c in held.values_list("change", flat=True) if len(signers.get(f"change:{c}", ())) >= SIGNATURES]
+    return [c for c in held.values_list("change", flat=True) if len(signers.get(c, ())) >= SIGNATURES]
 
 
 def holds(incident: Incident) -> list[Replay]:

@@ -17,7 +17,7 @@ def status() -> dict[str, Any]:
     """Give mode, emission, flags, evidence, feed, lanes, incident, ledger, alarms and processes; times are aware."""
     stands, watch, valve = gate.now(), evidence.watch(), emission.now()
     rules, words = evidence.rules(), evidence.words()
-    picture = look(words, rules, clock.now(), evidence.heard_at())
+    picture = look(words, rules, clock.now(), evidence.spoke_at())
     incident = incidents.current()
     return {
         "mode": stands.mode,

@@ -16,7 +16,13 @@ NAMED = 20  # findings of one sort that are named one by one
 
 def findings(anchor: Path) -> list[str]:
     """Give each finding in a sentence that names the row; empty means whole. `anchor` is the audit anchor file."""
-    return [*lanes(), *tail(), *journal(), *audit.verify(audit.anchored(anchor)), *balance()]
+    return [*lanes(), *tail(), *journal(), *anchored(anchor), *audit.verify(audit.anchored(anchor)), *balance()]
+
+
+def anchored(anchor: Path) -> list[str]:
+    """Find that the anchor file is gone: without it nothing outside the database tells how long the chain was."""
+    gone = not anchor.exists() and audit.head()[0] > 0
+    return [f"the audit anchor file {anchor.name} is missing"] if gone else []
 
 
 def lanes() -> list[str]:

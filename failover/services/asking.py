@@ -29,10 +29,12 @@ class PasSilent(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the PAS said: whether it knows a number of ours, and how many others look alike."""
+    """What the PAS said: whether it knows the patient, how many others look alike if not, and whether it has forgotten
+    the patient, a stay or an appointment that it once told us of."""
 
     known: bool
     alike: int = 0
+    forgotten: bool = False
 
 
 @dataclass(slots=True)
@@ -73,7 +75,8 @@ def patient(patient_id: int) -> Answer | None:
     try:
         found = _by_number(line, numbers)
         if found is None:
-            return Answer(known=False, alike=_alike(line, ours))
+            once = trunk.held_if_heard(Kind.PATIENT, patient_id) is not None
+            return Answer(known=False, alike=_alike(line, ours), forgotten=once)
         who = next(iter(i for i in found[0] if i.type == HOSPITAL), numbers[0])
         stays = queries.read_stays(line.ask("patient_stays", who=who), habits=line.dialect.habits)
         booked = queries.read_appointments(line.ask("patient_appointments", who=who), habits=line.dialect.habits)
@@ -82,14 +85,15 @@ def patient(patient_id: int) -> Answer | None:
         return None
     finally:
         line.peer.close()
+    owned = {
+        Kind.STAY: _owned(StayIdentifier, "stay_id", stay__patient=patient_id),
+        Kind.APPOINTMENT: _owned(AppointmentIdentifier, "appointment_id", appointment__patient=patient_id),
+    }
     with transaction.atomic():
         Patient.objects.select_for_update().get(pk=patient_id)
         trunk.heard(Kind.PATIENT, patient_id, found[1])
-        _keep(Kind.STAY, stays, _owned(StayIdentifier, "stay_id", stay__patient=patient_id))
-        _keep(
-            Kind.APPOINTMENT, booked, _owned(AppointmentIdentifier, "appointment_id", appointment__patient=patient_id)
-        )
-    return Answer(known=True)
+        lost = _keep(Kind.STAY, stays, owned[Kind.STAY]) | _keep(Kind.APPOINTMENT, booked, owned[Kind.APPOINTMENT])
+    return Answer(known=True, forgotten=bool(lost))
 
 
 def _line() -> Line | None:
@@ -125,8 +129,9 @@ def _owned(model: type[StayIdentifier] | type[AppointmentIdentifier], owner: str
     return {Identifier(*row[:3]): row[3] for row in rows}
 
 
-def _keep(kind: Kind, found: list[Found], owned: dict[Identifier, int]) -> None:
-    for ids, groups in found:
-        mine = next((owned[i] for i in ids if i in owned), None)
-        if mine is not None:
-            trunk.heard(kind, mine, groups)
+def _keep(kind: Kind, found: list[Found], owned: dict[Identifier, int]) -> set[int]:
+    """Keep what was found of our objects; give those that the PAS once spoke of and did not name now."""
+    named = {owned[i]: groups for ids, groups in found for i in ids if i in owned}
+    for object_id, groups in named.items():
+        trunk.heard(kind, object_id, groups)
+    return {pk for pk in set(owned.values()) - set(named) if trunk.held_if_heard(kind, pk) is not None}

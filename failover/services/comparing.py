@@ -5,10 +5,13 @@ from collections.abc import Iterable
 from failover import diff
 from failover.diff import Difference, Verdict
 from failover.models import Discrepancy, Replay
+from messaging.models import Outbound
 from messaging.services import outbox
 from pasmirror.lib import alarms, clock
-from patients.facts import Groups, Kind
-from patients.models import Change, Fate, Trunk
+from pasmirror.lib.actor import system
+from patients.facts import CONTACT, Groups, Kind, Value
+from patients.models import Change, Fate, Stay, Trunk
+from patients.selectors import gate
 from patients.services import fates, trunk
 from patients.states import StayStatus
 
@@ -51,7 +54,7 @@ def decide(replay: Replay, change: Change, later: Iterable[Change]) -> None:
 def release(replay: Replay, change: Change, *, soft: bool = False) -> None:
     """Send the change to the PAS, marked with the destinations we have told; the others are left to the PAS."""
     told = outbox.leave_to_pas(change.pk)
-    if not outbox.release(change.pk, told=told):
+    if not outbox.release(change.pk, told=told, facts=to_tell(change, forced=replay.forced)):
         hold(replay, [], "it could not be written as a message")
         return
     replay.end, replay.told, replay.released_at = End.SENT, told, clock.now()
@@ -59,12 +62,42 @@ def release(replay: Replay, change: Change, *, soft: bool = False) -> None:
     replay.save()
 
 
+def to_tell(change: Change, *, forced: bool = False) -> dict[str, Groups]:
+    """Give the facts the PAS is told: what we changed, and around it what the PAS holds itself.
+
+    A message tells of whole segments; what the PAS has changed meanwhile must not be turned back by ours.
+    """
+    told: dict[str, Groups] = {}
+    for kind, object_id in trunk.objects(change).items():
+        ours: Groups = change.facts[kind.value]
+        held = trunk.held_if_heard(kind, object_id)
+        told[kind.value] = {
+            group: _group_to_tell(change, kind, group, values, held, forced=forced) for group, values in ours.items()
+        }
+    return told
+
+
+def _group_to_tell(
+    change: Change, kind: Kind, group: str, ours: dict[str, Value], held: Groups | None, *, forced: bool
+) -> dict[str, Value]:
+    after = change.after.get(kind.value, {}).get(group)
+    if held is None:
+        return ours
+    if after is None:
+        return held[group]
+    if group in CONTACT and not forced:
+        before = change.before[kind.value][group]
+        return {name: held[group][name] if before[name] == value else value for name, value in after.items()}
+    told: dict[str, Value] = after
+    return told
+
+
 def end(replay: Replay, change: Change, ended: Replay.End, reason: str, *, by: str = "") -> None:
     """End a replay: nothing (more) is sent, the branch is joined again."""
     if ended in (End.ALREADY, End.SUPERSEDED, End.VOIDED):
         outbox.leave_to_pas(change.pk)
         outbox.skip(change.pk, reason=reason)
-    trunk.rejoin(change)
+    trunk.take_held(change, by=system("reconcile"), epoch=gate.now().epoch, origin=f"replay:{change.pk}")
     replay.end, replay.reason, replay.ended_at, replay.confirmed_by = ended, reason, clock.now(), by
     replay.save()
     fates.tell([(change.pk, PAS, Fate.CONFIRMED, reason if ended != End.CONFIRMED else "")])
@@ -114,6 +147,34 @@ def hold(replay: Replay, found: Iterable[Difference], sentence: str) -> None:
     )
 
 
+def hold_behind(replay: Replay, first: Replay) -> None:
+    """Hold a change that cannot go before `first`, itself held, is settled: it is counted and signed with it."""
+    replay.end, replay.behind = End.HELD, first.change
+    replay.reason = f"waits behind change {first.change}"
+    replay.save()
+    fates.tell([(replay.change, PAS, Fate.HELD, replay.reason)])
+
+
+def let_go(first: int) -> None:
+    """Let the changes that were held behind change `first` take their turn again."""
+    behind = list(Replay.objects.filter(end=End.HELD, behind=first).values_list("change", flat=True))
+    Replay.objects.filter(change__in=behind).update(end=End.WAITING, behind=None, reason="")
+    fates.tell((change, PAS, Fate.QUEUED, "") for change in behind)
+
+
+def take_back_all() -> None:
+    """The PAS died again: what it was released and never sent is not its affair any more, in the caller's transaction.
+
+    Such a change waits for comparison anew, and receivers never told of it are ours to tell.
+    """
+    never_sent = Outbound.objects.filter(
+        change__in=Replay.objects.filter(end=End.SENT).values("change"), lane__destination__is_pas=True, attempts=0
+    )
+    changes = list(never_sent.values_list("change", flat=True))
+    outbox.take_back(changes)
+    Replay.objects.filter(change__in=changes).update(end=End.WAITING, released_at=None)
+
+
 def told_all(change: Change) -> bool:
     """Say whether the PAS is known to hold all the change says, or what a later change of ours says."""
     return not conflicts(change)
@@ -125,17 +186,23 @@ def conflicts(change: Change) -> list[Difference]:
     return [d for d in differences(change, later_than(change)) if d.verdict not in settled]
 
 
+def rolled_back(change: Change) -> bool:
+    """Say whether the PAS holds in some group what it held before the change: it has lost what it confirmed."""
+    return any(d.verdict is Verdict.REPLAY for d in differences(change, later_than(change)))
+
+
 def later_than(change: Change) -> list[Change]:
     """Give what clerks changed of the same patient afterwards, in order."""
     return list(Change.objects.filter(patient_id=change.patient_id, source="clerk", pk__gt=change.pk).order_by("pk"))
 
 
-def bed_not_vacated(change: Change) -> bool:
-    """Say whether, in the PAS, the bed this change takes is still held by someone who has left it here."""
+def bed_not_vacated(change: Change) -> list[int]:
+    """Give the patients who, in the PAS, still hold the bed this change takes and have left it here."""
     place: Groups | None = change.after.get(Kind.STAY.value)
     if not place or "place" not in place or not place["place"].get("bed") or change.stay is None:
-        return False
+        return []
     taken = Trunk.objects.filter(kind=Kind.STAY, held__place=place["place"], held__times__status=StayStatus.IN).exclude(
         object_id=change.stay
     )
-    return any({"place", "times"} & set(row.branch) for row in taken)
+    left = [row.object_id for row in taken if {"place", "times"} & set(row.branch)]
+    return list(Stay.objects.filter(pk__in=left).values_list("patient_id", flat=True))

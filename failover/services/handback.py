@@ -12,13 +12,15 @@ from django.db import transaction
 from failover import states
 from failover.models import Incident, Replay
 from failover.selectors import evidence, incidents, ledger
+from failover.services import asking, comparing, reconcile
 from failover.services import incidents as writing
 from failover.states import Move
-from messaging.models import Attempt, Outbound
+from messaging.models import Attempt, Inbound, Outbound
 from messaging.services import emission, outbox
-from messaging.states import Leg
-from pasmirror.lib import alarms, audit, clock
+from messaging.states import Leg, Outcome
+from pasmirror.lib import alarms, audit, clock, locks
 from pasmirror.lib.actor import Actor, system
+from pasmirror.lib.locks import Lock
 from patients.refusals import Refused
 from patients.selectors import gate as gates
 from patients.services import gate
@@ -45,6 +47,7 @@ def why_not(incident: Incident | None) -> str | None:
 def begin(*, by: Actor, reason: str) -> None:
     """RECOVERY to HANDBACK: freeze writes and sign the ledger; `step` does the rest."""
     with transaction.atomic():
+        locks.take(Lock.GATE)
         before = gates.now()
         incident = incidents.current()
         if refusal := why_not(incident):
@@ -79,9 +82,9 @@ def step() -> str:
     incident = incidents.current()
     if now.mode != Mode.HANDBACK or incident is None:
         return ""
-    waiting = why_not_finish(incident)
+    waiting = why_not_finish(incident) or _what_is_gone(incident)
     if waiting is None:
-        return finish(incident)
+        return finish(incident, epoch=now.epoch)
     if clock.now() - now.since > timedelta(seconds=evidence.policy().handback_within):
         return _reopen(incident, waiting)
     return f"Hand-back: {waiting}"
@@ -93,15 +96,38 @@ def why_not_finish(incident: Incident) -> str | None:
     if not now.balanced:
         return now.sentence
     open_attempts = Attempt.objects.filter(closed_at=None).count()
+    if unread := Inbound.objects.filter(outcome=Outcome.STORED).count():
+        return f"{unread} messages of the PAS are not applied yet."
     in_doubt = Outbound.objects.filter(leg=Leg.SENDING).count()
     if open_attempts or in_doubt:
         return f"{max(open_attempts, in_doubt)} messages are sent and not answered."
     return None
 
 
-def finish(incident: Incident) -> str:
-    """HANDBACK to NORMAL under the gate's lock: fence the epoch, leave to the PAS what was never sent, close."""
+def _what_is_gone(incident: Incident) -> str | None:
+    """Ask the PAS once more; hold what it confirmed and has lost since, and say so. None if nothing is gone."""
+    try:
+        missing = reconcile.still_there(incident)
+    except asking.PasSilent:
+        return "the PAS does not answer."
+    if not missing:
+        return None
     with transaction.atomic():
+        for replay in Replay.objects.select_for_update().filter(change__in=missing).order_by("change"):
+            comparing.hold(replay, [], "the PAS confirmed it and has lost it since: it may be an older backup")
+        alarms.sound(reconcile.RESTORED, "The PAS has lost what it had confirmed: it may be an older backup.")
+    return f"the PAS has lost {len(missing)} changes that it had confirmed."
+
+
+def finish(incident: Incident, *, epoch: int) -> str:
+    """HANDBACK to NORMAL under the gate's lock: fence the epoch, leave to the PAS what was never sent, close.
+
+    Refused if another epoch or mode has begun since it was decided in `epoch`.
+    """
+    with transaction.atomic():
+        locks.take(Lock.GATE)
+        if (gates.now().mode, gates.now().epoch) != (Mode.HANDBACK, epoch):
+            raise Refused("Hand-back has been overtaken.")
         signer = incident.signatures.filter(purpose="handback").order_by("-pk").first()
         by = Actor(**signer.by) if signer else system("monitor")
         before = gates.now()
@@ -127,13 +153,25 @@ def leave_residue(incident: Incident) -> list[int]:
     for change, _ in rows:
         outbox.leave_to_pas(change)
     outbox.give_up([row.pk for row in left.exclude(attempts=0)], reason="not received before hand-back: to be resynced")
-    return sorted({patient for _, patient in rows})
+    return sorted({patient for _, patient in rows} | _told_of_what_is_not_so(incident))
+
+
+def _told_of_what_is_not_so(incident: Incident) -> set[int]:
+    """Give the patients of whom a receiver was told something that a person has since withdrawn or given up."""
+    withdrawn = Replay.objects.filter(incident=incident, confirmed_by__startswith="person:")
+    told = Outbound.objects.filter(
+        change__in=withdrawn.values("change"), lane__destination__is_pas=False, attempts__gt=0
+    )
+    return set(told.values_list("patient", flat=True))
 
 
 def _reopen(incident: Incident, waiting: str) -> str:
     by = system("monitor")
     with transaction.atomic():
+        locks.take(Lock.GATE)
         before = gates.now()
+        if before.mode != Mode.HANDBACK:
+            return "Hand-back has been overtaken."
         now = gate.flip(to=Mode.RECOVERY, by=by, sentence=f"The hand-back took too long: {waiting}", new_epoch=False)
         writing.move(incident, before=before.mode, after=now.mode, epoch=now.epoch, by=by, sentence=now.sentence)
         alarms.sound("handback-reopened", now.sentence)

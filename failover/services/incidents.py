@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from failover.health import Health
 from failover.models import Incident, ModeMove, Signature
 from failover.selectors import incidents
+from messaging.services import incarnation
 from pasmirror.lib import alarms, audit, clock
 from pasmirror.lib.actor import Actor
 from patients.refusals import Refused
@@ -11,10 +13,14 @@ from patients.refusals import Refused
 MIRROR_ALARM = "mirror-mode"
 
 
-def open(*, by: Actor, reason: str, epoch: int) -> Incident:  # noqa: A001 - an incident is opened
-    """Begin an incident with `epoch`; IntegrityError if one is open."""
+def open(*, by: Actor, reason: str, epoch: int, health: Health) -> Incident:  # noqa: A001 - an incident is opened
+    """Begin an incident with `epoch`, the PAS seeming to be as `health` says; IntegrityError if one is open."""
     incident = Incident.objects.create(
-        opened_at=clock.now(), opened_by=by.as_json(), reason=reason[:300], first_epoch=epoch
+        opened_at=clock.now(),
+        opened_by=by.as_json(),
+        reason=reason[:300],
+        first_epoch=epoch,
+        report={"health": health.value},
     )
     alarms.sound(MIRROR_ALARM, f"Mirror mode is open since epoch {epoch}; incident {incident.pk}.")
     return incident
@@ -22,7 +28,7 @@ def open(*, by: Actor, reason: str, epoch: int) -> Incident:  # noqa: A001 - an 
 
 def close(incident: Incident, *, closing: str, report: dict[str, Any] | None = None) -> None:
     """End an incident: `closing` is handback or stood_down."""
-    incident.closed_at, incident.closing, incident.report = clock.now(), closing, report or {}
+    incident.closed_at, incident.closing, incident.report = clock.now(), closing, {**incident.report, **(report or {})}
     incident.save(update_fields=["closed_at", "closing", "report"])
     alarms.clear(MIRROR_ALARM)
     one_master()
@@ -30,9 +36,12 @@ def close(incident: Incident, *, closing: str, report: dict[str, Any] | None = N
 
 def one_master() -> None:
     """Clear the alarms of two masters on every feed: a person has decided, or the incident is over."""
-    for alarm in alarms.standing():
-        if alarm.code == incidents.TWO_MASTERS:
-            alarms.clear(alarm.code, subject=alarm.subject)
+    _clear(incidents.TWO_MASTERS)
+
+
+def new_life() -> None:
+    """Clear the alarms of a restored database: a person has opened emission in a new epoch."""
+    _clear(incarnation.ALARM)
 
 
 def move(
@@ -88,3 +97,9 @@ def seen(incident: Incident, *, by: Actor) -> None:
     incident.acknowledged_at = now
     incident.save(update_fields=["acknowledged_at"])
     audit.record(action="acknowledged", by=by, subject=f"incident:{incident.pk}")
+
+
+def _clear(code: str) -> None:
+    for alarm in alarms.standing():
+        if alarm.code == code:
+            alarms.clear(code, subject=alarm.subject)

@@ -167,11 +167,11 @@ def _seen(watch: Watch, stands: Gate, rules: Rules, now: datetime, tilt: str) ->
         tilt=tilt,
         captured=incidents.captured(incident) if incident else 0,
         planned=incident is not None and incidents.planned(incident),
-        withheld=incidents.withheld(incident) if incident else "",
+        withheld=incidents.withheld(incident),
         flips=incidents.automatic_flips(window),
         emissions=incidents.automatic_emissions(window),
         well_since=watch.well_since,
-        heard_at=evidence.heard_at(),
+        spoke_at=evidence.spoke_at(),
     )
 
 

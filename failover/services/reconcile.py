@@ -12,9 +12,10 @@ from django.db import transaction
 from failover.models import Incident, Replay
 from failover.selectors import incidents, ledger
 from failover.services import asking, comparing
+from failover.services.asking import Answer
 from messaging.models import Outbound
 from messaging.states import Leg
-from pasmirror.lib import clock, locks
+from pasmirror.lib import alarms, clock, locks
 from pasmirror.lib.locks import Lock
 from patients.models import Change
 from patients.selectors import gate
@@ -23,54 +24,23 @@ from patients.states import Event, Mode
 log = structlog.get_logger()
 ASK_AGAIN = timedelta(seconds=2)  # an accepted change whose echo has not come is asked for
 GIVE_UP = timedelta(seconds=30)  # and then is a person's
-PATIENTS = 50  # looked at in one step
+SENT_AT_ONCE = 200  # looked at in one step
+RESTORED = "pas-behind"
 End = Replay.End
 
 
-class Reconciler:
-    """Runs the way back of the open incident; remembers only what the PAS answered, patient by patient."""
-
-    def __init__(self) -> None:
-        self.answers: dict[int, asking.Answer] = {}
-
-    def run_once(self) -> int:
-        """Take one step for every patient that can take one; gives how many changes moved."""
-        incident = incidents.current()
-        if incident is None or gate.now().mode not in (Mode.RECOVERY, Mode.HANDBACK):
-            self.answers.clear()
-            return 0
-        if not enlist(incident):
-            return 0
-        moved = self._confirm(incident)
-        for first in _first_open(incident):
-            if first.end == End.WAITING and (answer := self._asked(first)):
-                moved += _step(first.pk, alike=answer.alike)
-        return moved
-
-    def _asked(self, replay: Replay) -> asking.Answer | None:
-        """Ask the PAS about this patient once before anything of theirs is told; None while it does not answer."""
-        if replay.patient not in self.answers and (answer := asking.patient(replay.patient)):
-            self.answers[replay.patient] = answer
-        return self.answers.get(replay.patient)
-
-    def _confirm(self, incident: Incident) -> int:
-        moved = 0
-        for replay in Replay.objects.filter(incident=incident, end=End.SENT).order_by("change")[: PATIENTS * 4]:
-            leg = Outbound.objects.filter(change=replay.change, lane__destination__is_pas=True).first()
-            if leg is None or leg.leg in (Leg.HELD, Leg.SET_ASIDE):
-                moved += _settle(replay.pk, held=f"the PAS refused it: {leg.reason if leg else 'no message'}")
-            elif leg.leg == Leg.ACCEPTED:
-                moved += _settle(replay.pk) or self._ask_again(replay, leg)
-        return moved
-
-    def _ask_again(self, replay: Replay, leg: Outbound) -> int:
-        waited = clock.now() - (leg.settled_at or leg.queued_at)
-        if waited < ASK_AGAIN:
-            return 0
-        asking.patient(replay.patient)
-        return _settle(replay.pk, by="query") or (
-            _settle(replay.pk, held="the PAS accepted it, but holds something else") if waited > GIVE_UP else 0
-        )
+def run_once() -> int:
+    """Take one step for every patient of the open incident that can take one; gives how many changes moved."""
+    incident = incidents.current()
+    if incident is None or gate.now().mode not in (Mode.RECOVERY, Mode.HANDBACK) or not enlist(incident):
+        return 0
+    moved = sum(_confirm(sent) for sent in _sent(incident))
+    for first in _first_open(incident):
+        if first.end == End.HELD:
+            moved += _hold_what_follows(first)
+        elif first.end == End.WAITING and (answer := asking.patient(first.patient)):
+            moved += _step(first.pk, answer)
+    return moved
 
 
 def enlist(incident: Incident) -> bool:
@@ -80,13 +50,14 @@ def enlist(incident: Incident) -> bool:
             return False
         new = ledger.captured(incident).exclude(pk__in=Replay.objects.filter(incident=incident).values("change"))
         Replay.objects.bulk_create(
-            [
-                Replay(incident=incident, change=pk, patient=patient)
-                for pk, patient in new.values_list("pk", "patient_id")
-            ],
+            [Replay(incident=incident, change=pk, patient=who) for pk, who in new.values_list("pk", "patient_id")],
             ignore_conflicts=True,
         )
     return True
+
+
+def _sent(incident: Incident) -> list[Replay]:
+    return list(Replay.objects.filter(incident=incident, end=End.SENT).order_by("change")[:SENT_AT_ONCE])
 
 
 def _first_open(incident: Incident) -> list[Replay]:
@@ -95,29 +66,67 @@ def _first_open(incident: Incident) -> list[Replay]:
     return list(open_ones.order_by("patient", "change").distinct("patient"))
 
 
-def _step(replay_id: int, *, alike: int) -> int:
+def _hold_what_follows(first: Replay) -> int:
+    """Hold this patient's later changes behind one that is held, so that they can be listed and signed for."""
+    with transaction.atomic():
+        if not Replay.objects.select_for_update().filter(pk=first.pk, end=End.HELD).exists():
+            return 0
+        following = Replay.objects.select_for_update().filter(
+            incident=first.incident_id, patient=first.patient, end=End.WAITING, change__gt=first.change
+        )
+        rows = list(following.order_by("change"))
+        for replay in rows:
+            comparing.hold_behind(replay, first)
+    return len(rows)
+
+
+def _step(replay_id: int, answer: Answer) -> int:
     """Compare one change and end, release or hold it, if nothing it builds on is still under way."""
     with transaction.atomic():
         replay = Replay.objects.select_for_update().get(pk=replay_id)
         change = Change.objects.get(pk=replay.change)
-        if replay.end != End.WAITING or _not_ready(change):
+        if replay.end != End.WAITING or _under_way(change):
             return 0
-        if alike and change.event == Event.REGISTER and not replay.forced:
-            comparing.hold(replay, [], f"the PAS knows {alike} like this person under another number")
+        if before := comparing.bed_not_vacated(change):
+            first = Replay.objects.filter(patient__in=before, end=End.HELD).order_by("change").first()
+            if first is None:
+                return 0
+            comparing.hold_behind(replay, first)
+        elif answer.forgotten and not replay.forced:
+            alarms.sound(RESTORED, "The PAS no longer knows patients it told us of: it may be an older backup.")
+            comparing.hold(replay, [], "the PAS no longer knows this patient: it may be an older backup")
+        elif answer.alike and change.event == Event.REGISTER and not replay.forced:
+            comparing.hold(replay, [], f"the PAS knows {answer.alike} like this person under another number")
         else:
             comparing.decide(replay, change, comparing.later_than(change))
     log.info("replay.step", change=replay.change, end=replay.end)
     return 1
 
 
-def _not_ready(change: Change) -> bool:
-    rows = Outbound.objects.filter(change=change.pk)
-    if not rows.filter(lane__destination__is_pas=True).exists():
-        return True  # not numbered yet
+def _under_way(change: Change) -> bool:
+    """Say whether it is not numbered yet, or a receiver that answers has not answered for this patient yet."""
+    if not Outbound.objects.filter(change=change.pk, lane__destination__is_pas=True).exists():
+        return True
     in_doubt = Outbound.objects.filter(
         patient=change.patient_id, leg=Leg.SENDING, lane__destination__is_pas=False, lane__failures__lt=3
     )
-    return in_doubt.exists() or comparing.bed_not_vacated(change)
+    return in_doubt.exists()
+
+
+def _confirm(replay: Replay) -> int:
+    """Confirm what was sent by the PAS's echo, else by asking; hold what it refused or does not hold."""
+    leg = Outbound.objects.filter(change=replay.change, lane__destination__is_pas=True).first()
+    if leg is None or leg.leg in (Leg.HELD, Leg.SET_ASIDE):
+        return _settle(replay.pk, held=f"the PAS refused it: {leg.reason if leg else 'no message'}")
+    if leg.leg != Leg.ACCEPTED:
+        return 0
+    if _settle(replay.pk):
+        return 1
+    waited = clock.now() - (leg.settled_at or leg.queued_at)
+    if waited < ASK_AGAIN or not asking.patient(replay.patient):
+        return 0
+    held = "the PAS accepted it, but holds something else" if waited > GIVE_UP else ""
+    return _settle(replay.pk, by="query", held=held)
 
 
 def _settle(replay_id: int, *, held: str = "", by: str = "echo") -> int:
@@ -135,3 +144,19 @@ def _settle(replay_id: int, *, held: str = "", by: str = "echo") -> int:
             return 0
     log.info("replay.settled", change=replay.change, end=replay.end)
     return 1
+
+
+def still_there(incident: Incident) -> list[int]:
+    """Ask the PAS once more about every patient concerned; give the changes it was said to hold and does not.
+
+    None of them may be missing when control is handed back. Raises asking.PasSilent if it does not answer.
+    """
+    missing: list[int] = []
+    ended = Replay.objects.filter(incident=incident, end__in=(End.CONFIRMED, End.ALREADY))
+    for patient in ended.order_by("patient").values_list("patient", flat=True).distinct():
+        answer = asking.patient(patient)
+        if answer is None:
+            raise asking.PasSilent
+        changes = Change.objects.filter(pk__in=ended.filter(patient=patient).values("change")).order_by("pk")
+        missing += [c.pk for c in changes if answer.forgotten or comparing.rolled_back(c)]
+    return missing

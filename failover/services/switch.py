@@ -15,16 +15,16 @@ from failover.health import Health, Verdict, Word
 from failover.models import Incident, Watch
 from failover.selectors import evidence as evidences
 from failover.selectors import incidents as reading
-from failover.services import incidents, observations
+from failover.services import comparing, incidents, observations
 from failover.states import Move
-from messaging.services import emission
+from messaging.services import emission, outbox
 from messaging.states import Valve
 from pasmirror.lib import alarms, audit, clock, locks
 from pasmirror.lib.actor import Actor
 from pasmirror.lib.locks import Lock
 from pasmirror.lib.models import User
 from pasmirror.lib.permissions import Permission, actor_of, may
-from patients.models import Gate
+from patients.models import Gate, JournalTail
 from patients.refusals import Refused
 from patients.selectors import gate as gates
 from patients.services import gate
@@ -49,7 +49,9 @@ def open_mirror(*, by: Actor, reason: str, evidence: Iterable[Word] | None = Non
         before = _ask(Move.OPEN_MIRROR, expected)
         now = gate.flip(to=Mode.MIRROR, by=by, sentence=_sentence(by, "opened mirror mode", reason), new_epoch=True)
         emission.hold(by=by, reason="mirror mode begins held")
-        incident = incidents.open(by=by.because(reason), reason=reason, epoch=now.epoch)
+        incident = incidents.open(
+            by=by.because(reason), reason=reason, epoch=now.epoch, health=evidences.picture().health
+        )
         _moved(incident, before, now, by.because(reason), seen)
     return now
 
@@ -94,6 +96,7 @@ def fall_back(*, by: Actor, reason: str, evidence: Iterable[Word] | None = None,
     with transaction.atomic():
         before = _ask(Move.FALL_BACK, expected)
         now = gate.flip(to=Mode.MIRROR, by=by, sentence=_sentence(by, "fell back", reason), new_epoch=True)
+        comparing.take_back_all()
         emission.hold(by=by, reason="mirror mode begins held")
         _moved(_incident(), before, now, by.because(reason), seen)
     return now
@@ -102,30 +105,36 @@ def fall_back(*, by: Actor, reason: str, evidence: Iterable[Word] | None = None,
 def open_emission(
     *, by: Actor, reason: str, evidence: Iterable[Word] | None = None, expected: int | None = None
 ) -> None:
-    """Let the mirror speak for the PAS: only in mirror mode, and not while the PAS is seen to speak."""
+    """Let the mirror speak for the PAS: only in mirror mode, and not while the PAS is seen to speak.
+
+    After a restore of the database only a person may; a new epoch begins, without what may have been sent before.
+    """
     seen = evidences.as_json(evidences.words() if evidence is None else evidence)
     with transaction.atomic():
-        locks.take(Lock.GATE)
-        now = gates.now()
-        if now.mode != Mode.MIRROR or (expected is not None and now.epoch != expected):
+        _take_gate(expected)
+        if gates.now().mode != Mode.MIRROR:
             raise Refused("Emission can only be opened in mirror mode.")
         incident = _incident()
-        if refusal := why_not_emit(incident):
+        if refusal := why_not_emit(incident, by):
             raise Refused(refusal)
+        sentence = _sentence(by, "opened emission", reason)
+        if reading.restored():
+            sentence = _begin_anew(by, sentence)
         if not emission.open(by=by, reason=reason):
             raise Refused("Emission is open already.")
         if incident.emission_opened_at is None:
             incident.emission_opened_at = clock.now()
             incident.save(update_fields=["emission_opened_at"])
-        sentence = _sentence(by, "opened emission", reason)
         _valve_moved(incident, Valve.OPEN, by.because(reason), sentence, seen)
         incidents.one_master()
         if reading.is_person(by):
             incidents.seen(incident, by=by)
 
 
-def why_not_emit(incident: Incident) -> str | None:
-    """Say why the mirror may not speak now; None if it may."""
+def why_not_emit(incident: Incident, by: Actor) -> str | None:
+    """Say why the mirror may not speak now if `by` lets it; None if it may."""
+    if not reading.is_person(by) and (why := reading.withheld(incident)):
+        return f"Only a person may open emission: {why}."
     spoke = evidences.spoke_at(incident.opened_at)
     lately = timedelta(seconds=evidences.rules().down_after)
     if spoke and spoke > clock.now() - lately:
@@ -193,12 +202,38 @@ def named_person(username: str) -> Actor:
     return actor_of(user, how="command line")
 
 
+def _begin_anew(by: Actor, sentence: str) -> str:
+    """Begin a new epoch in a restored database; what receivers may have had before is set aside. Gives the sentence.
+
+    Nothing is fenced, since what was captured must still reach the PAS, which is asked before it is told.
+    """
+    if JournalTail.objects.exists():
+        raise Refused("Changes are still being put on the lanes; try again in a moment.")
+    doubtful = outbox.doubt(reason="the database was restored: it may have been sent before")
+    now = gate.flip(to=Mode.MIRROR, by=by, sentence=sentence, new_epoch=True)
+    incidents.new_life()
+    return (
+        f"{sentence.removesuffix('.')}. The database had been restored: epoch {now.epoch} begins, and {doubtful} "
+        "messages that may have been sent before are set aside."
+    )
+
+
+def _take_gate(expected: int | None) -> None:
+    """Take the gate; Refused if something was decided in epoch `expected` that nobody would decide now."""
+    locks.take(Lock.GATE)
+    if expected is None:
+        return
+    watch = evidences.watch()
+    if watch.paused or watch.tilt_until:
+        raise Refused("The monitor was paused meanwhile." if watch.paused else "The monitor is in TILT by now.")
+    if gates.now().epoch != expected:
+        raise Refused("Another epoch has begun since this was decided.")
+
+
 def _ask(move: Move, expected: int | None = None) -> str:
     """Take the gate, give the mode that stands; Refused if `move` is not allowed from there."""
-    locks.take(Lock.GATE)
+    _take_gate(expected)
     now = gates.now()
-    if expected is not None and now.epoch != expected:
-        raise Refused("Another epoch has begun since this was decided.")
     if refusal := states.why_not(now.mode, move):
         raise Refused(refusal)
     return now.mode
@@ -226,6 +261,7 @@ def _valve_moved(incident: Incident | None, after: Valve, by: Actor, sentence: s
 
 def _pause(*, by: Actor, paused: bool) -> None:
     with transaction.atomic():
+        locks.take(Lock.GATE)  # a flip under way ends first, and none decided before is made after
         Watch.objects.get_or_create(pk=1)
         if not Watch.objects.filter(pk=1).exclude(paused=paused).update(paused=paused):
             raise Refused(f"The monitor is {'paused' if paused else 'not paused'} already.")

@@ -39,8 +39,7 @@ def one(request: HttpRequest, discrepancy_id: int) -> HttpResponse:
             form.refuse(refused)
         else:
             return redirect("discrepancies")
-    if request.method == "GET":
-        looking.looked(patient_id=found.patient, by=by, page="discrepancy")
+    looking.looked(patient_id=found.patient, by=by, page="discrepancy")
     record = patients.record(found.patient)
     context = {"d": found, "rows": reading.rows(found), "form": form, "record": record}
     return pages.page(request, "failover/discrepancy.html", context)

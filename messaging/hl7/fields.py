@@ -12,7 +12,7 @@ from messaging.hl7 import times
 from messaging.hl7.names import person_line, person_parts, practice_line, practice_parts
 from messaging.hl7.phones import read_phones, write_phones
 from messaging.hl7.read import Segment, split
-from messaging.hl7.text import DELETED, components, escape
+from messaging.hl7.text import DELETED, components, escape, repetitions
 from pasmirror.lib import clock
 from patients.facts import Value
 
@@ -35,11 +35,15 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """The facts of one group, those among them that were known before and are not now, and the zone of times."""
+    """The facts of one group, those among them that were known before and are not now, and the zone of times.
+
+    `base`: the segment as the PAS sent it, in standard separators, for fields that hold more than our facts.
+    """
 
     facts: Mapping[str, Value]
     gone: frozenset[str]
     zone: ZoneInfo
+    base: Segment | None = None
 
     def text(self, name: str) -> str:
         """Give a fact escaped, two quotes where it is gone, empty where it never was."""
@@ -82,8 +86,8 @@ def _leading(segment: Segment, number: int, repetition: int = 0) -> str:
     return (segment.get(number, 1, sub, repetition) or "").strip()
 
 
-def composite(number: int, group: str, parts: Mapping[int, str], constant: Mapping[int, str] | None = None) -> Rule:
-    """Make the rule of a field whose components are facts; `constant` components are written beside them."""
+def composite(number: int, group: str, parts: Mapping[int, str]) -> Rule:
+    """Make the rule of a field whose components are facts."""
 
     def read(segment: Segment, _reading: Reading) -> Said:
         if not segment.raw(number):
@@ -91,9 +95,8 @@ def composite(number: int, group: str, parts: Mapping[int, str], constant: Mappi
         return {name: text(segment, number, component) or "" for component, name in parts.items()}
 
     def write(writing: Writing) -> Raw:
-        last = max((*parts, *(constant or {})))
-        rendered = {component: writing.text(name) for component, name in parts.items()} | dict(constant or {})
-        ordered = [rendered.get(component, "") for component in range(1, last + 1)]
+        rendered = {component: writing.text(name) for component, name in parts.items()}
+        ordered = [rendered.get(component, "") for component in range(1, max(parts) + 1)]
         return {number: writing.whole(tuple(parts.values()), *ordered)}
 
     return Rule((number,), group, tuple(parts.values()), read, write)
@@ -131,9 +134,39 @@ def _read_name(segment: Segment, reading: Reading) -> Said:
     return {**said, "family": _leading(segment, 5)} if said else {}
 
 
+def _home(segment: Segment) -> int:
+    """Say which repetition of PID-11 is the home address: the one called so, else the first."""
+    kinds = [(segment.get(11, 7, repetition=n) or "").upper() for n in range(segment.repeats(11))]
+    return next((n for n, kind in enumerate(kinds) if kind in ("H", "HOME")), 0)
+
+
+def _write_name(writing: Writing) -> Raw:
+    return _among(writing, 5, 0, _NAME_PARTS)
+
+
+def _write_address(writing: Writing) -> Raw:
+    ours = _home(writing.base) if writing.base else 0
+    return _among(writing, 11, ours, _ADDRESS_PARTS, kind="HOME")
+
+
+def _among(writing: Writing, number: int, ours: int, parts: Mapping[int, str], kind: str = "") -> Raw:
+    """Write one repetition of a field and leave the PAS's others, and of ours the components that are no facts.
+
+    `kind`: of name or address (component 7 of XPN and XAD), where the PAS has said none.
+    """
+    repeated = writing.base.raw(number).split("~") if writing.base else [""]
+    theirs = {n: text for n, text in enumerate(repeated[ours].split("^"), start=1) if text not in ("", DELETED)}
+    known = any(writing.facts[name] for name in parts.values())
+    if not known and len(repeated) == 1:
+        return {number: DELETED if writing.gone.intersection(parts.values()) else ""}
+    kept = {7: kind, **theirs} if known else {7: theirs.get(7, kind)}
+    kept |= {n: writing.text(name) for n, name in parts.items()}
+    repeated[ours] = components(*(kept.get(n, "") for n in range(1, max(kept) + 1)))
+    return {number: repetitions(repeated)}
+
+
 def _read_address(segment: Segment, reading: Reading) -> Said:
-    homes = [n for n in range(segment.repeats(11)) if (segment.get(11, 7, repetition=n) or "").upper() in ("H", "HOME")]
-    chosen = (homes or [0])[0]
+    chosen = _home(segment)
     if not segment.get(11, repetition=chosen) and segment.get(11, repetition=chosen) != "":
         return {}
     said = {name: (segment.get(11, n, repetition=chosen) or "").strip() for n, name in _ADDRESS_PARTS.items()}
@@ -218,19 +251,19 @@ def _write_consultant(writing: Writing) -> Raw:
 
 
 CONSULTANT = ("consultant", "consultant_name")
-_NAME = composite(5, "name", {1: "family", 2: "given", 3: "middle", 5: "title"})
+_NAME_PARTS = {1: "family", 2: "given", 3: "middle", 5: "title"}
+_NAME = composite(5, "name", _NAME_PARTS)
 _ADDRESS_PARTS = {1: "line1", 2: "line2", 3: "town", 4: "county", 5: "postcode"}
-_ADDRESS = composite(11, "address", _ADDRESS_PARTS, {7: "HOME"})
 _BORN = Rule((7,), "birth", ("born",), _read_born, lambda w: {7: w.mark("born", str(w.facts["born"]).replace("-", ""))})
 PHONES = ("phone", "mobile", "email")
 
 RULES: dict[str, tuple[Rule, ...]] = {
     "PID": (
-        Rule((5,), "name", _NAME.names, _read_name, _NAME.write),
+        Rule((5,), "name", _NAME.names, _read_name, _write_name),
         _BORN,
         Rule((8,), "sex", ("sex",), _read_sex, lambda w: {8: w.text("sex")}),
-        Rule((11,), "address", _ADDRESS.names, _read_address, _ADDRESS.write),
-        Rule((13,), "phones", PHONES, lambda s, _: read_phones(s), lambda w: {13: write_phones(w.facts, w.gone)}),
+        Rule((11,), "address", tuple(_ADDRESS_PARTS.values()), _read_address, _write_address),
+        Rule((13, 14), "phones", PHONES, lambda s, _: read_phones(s), lambda w: write_phones(w.facts, w.gone, w.base)),
         coded(15, "background", "language"),
         coded(16, "background", "marital"),
         coded(17, "background", "religion"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from messaging.hl7.habits import Habits
 from messaging.hl7.read import Segment
-from patients.facts import Value
+from patients.facts import Named, Value
 from patients.identifiers import FILLER, HOSPITAL, PLACER, VISIT, Identifier, nhs_digits, why_not_nhs_number
 
 ACCOUNT_WARNING = "no visit number in PV1-19: the account number of PID-18 was taken"
@@ -22,6 +22,11 @@ class Person:
     ids: list[Identifier] = field(default_factory=list)
     nhs: dict[str, Value] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def named(self) -> Named:
+        """Whom these numbers name."""
+        return Named(tuple(self.ids), str(self.nhs.get("nhs_number", "")))
 
 
 def person(pid: Segment, habits: Habits) -> Person:

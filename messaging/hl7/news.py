@@ -8,7 +8,7 @@ from messaging.hl7 import bookings, identity, lengths, times
 from messaging.hl7.fields import RULES, Reading
 from messaging.hl7.habits import Habits
 from messaging.hl7.read import Message, Segment
-from patients.facts import Groups, Kind, News
+from patients.facts import NOBODY, Groups, Kind, Named, News
 from patients.identifiers import Identifier
 from patients.states import APPOINTMENT_EVENTS, STAY_EVENTS, Event
 
@@ -34,12 +34,16 @@ _FLAGS = {
 
 @dataclass(frozen=True, slots=True)
 class NotNews:
-    """A message that changes nothing by itself: filed, or (`parked`) set aside for a person; a code and the reason."""
+    """A message that changes nothing by itself: filed, or (`parked`) set aside for a person; a code and the reason.
+
+    `named`: whom a parked one is about, as far as its first PID says.
+    """
 
     code: str
     reason: str
     parked: bool
     warnings: tuple[str, ...] = ()
+    named: Named = NOBODY
 
 
 def news(message: Message, *, habits: Habits) -> News | NotNews:
@@ -51,15 +55,16 @@ def news(message: Message, *, habits: Habits) -> News | NotNews:
     pid = message.first("PID")
     if pid is None:
         return _parked("no-pid", "There is no PID segment", reading)
-    if len(list(message.all("PID"))) > 1:
-        return _parked("two-pids", "There is more than one PID segment", reading)
     person = identity.person(pid, habits)
     reading.warnings += person.warnings
-    if not person.ids and not person.nhs.get("nhs_number"):
+    named = person.named
+    if len(list(message.all("PID"))) > 1:
+        return _parked("two-pids", "There is more than one PID segment", reading, named)
+    if named == NOBODY:
         return _parked("no-identity", "No usable number in PID-3, and no NHS number", reading)
     at = _occurred(message, reading)
     if at is None:
-        return _parked("no-time", "Neither EVN-6, EVN-2 nor MSH-7 says when it happened", reading)
+        return _parked("no-time", "Neither EVN-6, EVN-2 nor MSH-7 says when it happened", reading, named)
     patient = facts_of((pid, message.first("PD1")), reading)
     if person.nhs:
         patient["nhs"] = person.nhs
@@ -87,7 +92,9 @@ def _of_kind(
         stay_ids, warning = identity.stay(pv1, pid, habits)
         reading.warnings += [warning] if warning else []
         if not stay_ids:
-            return _parked("no-visit-number", "No visit number in PV1-19, and no account number in PID-18", reading)
+            return _parked(
+                "no-visit-number", "No visit number in PV1-19, and no account number in PID-18", reading, told.named
+            )
         said = facts_of((pv1,), reading)
         stay = {group: values for group, values in said.items() if group not in NOT_SPOKEN_OF.get(event, ())}
         if event != Event.DISCHARGE and "times" in stay:
@@ -96,7 +103,7 @@ def _of_kind(
         sch = message.first("SCH")
         appointment_ids = identity.appointment(sch, habits) if sch else ()
         if sch is None or not appointment_ids:
-            return _parked("no-appointment-number", "No appointment number in SCH-1 or SCH-2", reading)
+            return _parked("no-appointment-number", "No appointment number in SCH-1 or SCH-2", reading, told.named)
         appointment = bookings.read_booking(sch, message, reading)
     whole = replace(
         told,
@@ -108,7 +115,7 @@ def _of_kind(
         warnings=tuple(reading.warnings),
     )
     why = _why_too_long(whole)
-    return _parked("value-too-long", why, reading) if why else whole
+    return _parked("value-too-long", why, reading, told.named) if why else whole
 
 
 def facts_of(segments: Iterable[Segment | None], reading: Reading) -> Groups:
@@ -151,5 +158,11 @@ def _why_too_long(told: News) -> str | None:
     return None
 
 
-def _parked(code: str, reason: str, reading: Reading) -> NotNews:
-    return NotNews(code, reason, parked=True, warnings=tuple(reading.warnings))
+def whose(message: Message, *, habits: Habits) -> Named:
+    """Say whom a message is about, of one that cannot be read further."""
+    pid = message.first("PID")
+    return identity.person(pid, habits).named if pid else NOBODY
+
+
+def _parked(code: str, reason: str, reading: Reading, named: Named = NOBODY) -> NotNews:
+    return NotNews(code, reason, parked=True, warnings=tuple(reading.warnings), named=named)

@@ -10,9 +10,9 @@ from messaging.hl7.fields import RULES, Reading, Writing
 from messaging.hl7.read import Segment
 from messaging.hl7.text import STANDARD, numbered, segment
 from patients.facts import Groups, Value, unknown
+from patients.segments import OF_STAY
 
 OURS = frozenset({"MSH", "EVN", "PID", "PD1", "PV1", "SCH", "RGS", "AIS", "AIG", "AIL", "AIP", "MRG", "ZPM"})
-OF_STAY = frozenset({"PV2", "OBX", "DG1", "DRG", "PR1", "ACC", "UB1", "UB2"})  # of one stay, not of the person
 _TOGETHER = {"IN2": "IN1", "IN3": "IN1"}  # keep their order among themselves
 
 
@@ -95,7 +95,7 @@ def laid(
             continue
         known = {**said, **before.get(rule.group, {})}
         gone = frozenset(fact for fact in ours if known.get(fact) and not ours[fact])
-        fields.update(rule.write(Writing(ours, gone, reading.zone)))
+        fields.update(rule.write(Writing(ours, gone, reading.zone, base)))
     return fields
 
 

@@ -1,6 +1,6 @@
 """Telephones and e-mail (XTN) as senders mark them, read from and written to PID-13; pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from messaging.hl7.read import Segment
 from messaging.hl7.text import DELETED, components, escape, repetitions
@@ -11,22 +11,25 @@ KINDS = {
     "mobile": frozenset({"MOBILE", "CP", "CELL", "MOB"}),
     "": frozenset({"WPN", "BUSINESS", "FX", "FAX", "BP", "BPN", "MD", "TDD", "TTY", "WORK"}),  # not kept
 }
+MARKS = {"phone": ("PRN", "PH"), "mobile": ("PRN", "CP"), "email": ("NET", "Internet")}
 
 
 def read_phones(pid: Segment) -> dict[str, Value]:
     """Give what PID-13 says, and what PID-14 says of mobile and e-mail; a kind not named is not spoken of."""
-    if pid.get(13) == "":
-        return {"phone": "", "mobile": "", "email": ""}
-    said: dict[str, Value] = {}
+    if pid.raw(13) == DELETED:
+        return dict.fromkeys(MARKS, "")
+    return {name: (_value(pid, *place, name) or "").strip() for name, place in _places(pid).items()}
+
+
+def _places(pid: Segment) -> dict[str, tuple[int, int]]:
+    """Say in which field and repetition each kind stands; of two of a kind the first is ours."""
+    places: dict[str, tuple[int, int]] = {}
     for number in (13, 14):
         for repetition in range(pid.repeats(number)):
-            if pid.get(number, repetition=repetition) is None:
-                continue
             name = _kind(pid, number, repetition)
-            value = _value(pid, number, repetition, name)
-            if name and value is not None and (number == 13 or name != "phone"):
-                said.setdefault(name, value.strip())
-    return said
+            if name and _value(pid, number, repetition, name) is not None and (number == 13 or name != "phone"):
+                places.setdefault(name, (number, repetition))
+    return places
 
 
 def _kind(pid: Segment, number: int, repetition: int) -> str:
@@ -40,15 +43,40 @@ def _value(pid: Segment, number: int, repetition: int, name: str) -> str | None:
     return next((value for value in values if value is not None), None)
 
 
-def write_phones(facts: Mapping[str, Value], gone: frozenset[str]) -> str:
-    """Give PID-13: the telephone first (its place stays empty if there is none), then mobile and e-mail."""
-    if not any(facts[name] for name in ("phone", "mobile", "email")):
-        return DELETED if gone else ""
-    rendered = {name: escape(str(facts[name])) or (DELETED if name in gone else "") for name in facts}
-    return repetitions(
-        [
-            components(rendered["phone"], "PRN", "PH") if rendered["phone"] else "",
-            *([components(rendered["mobile"], "PRN", "CP")] if rendered["mobile"] else []),
-            *([components("", "NET", "Internet", rendered["email"])] if rendered["email"] else []),
-        ]
-    )
+def write_phones(facts: Mapping[str, Value], gone: frozenset[str], base: Segment | None) -> dict[int, str]:
+    """Give PID-13, and PID-14 where the PAS keeps one of ours there; its other telephones stay as they are.
+
+    `base`: the PAS's PID in standard separators. A kind it has keeps its place; a telephone it has not comes first
+    (that place stays empty if there is none), mobile and e-mail come last.
+    """
+    texts = {number: _repeated(base, number) for number in (13, 14)}
+    places = {name: place for name, place in _places(base).items() if texts[place[0]]} if base else {}
+    held = read_phones(base) if base else {}
+    others = sum(1 for repeated in texts.values() for text in repeated if text) - len(places)
+    if not others and not any(facts[name] for name in MARKS):
+        return dict.fromkeys({13, *(number for number, _ in places.values())}, DELETED if gone else "")
+    for name, (number, repetition) in places.items():
+        if facts[name] != held[name]:
+            marks = texts[number][repetition].split("^")[1:3]
+            texts[number][repetition] = _xtn(name, facts[name], marks if any(marks) else MARKS[name])
+    for name in MARKS:
+        if name not in places and (facts[name] or name in gone):
+            _add(texts[13], name, _xtn(name, facts[name], MARKS[name]))
+    return {number: repetitions(repeated) for number, repeated in texts.items() if repeated}
+
+
+def _repeated(base: Segment | None, number: int) -> list[str]:
+    raw = base.raw(number) if base else ""
+    return [] if raw in ("", DELETED) else raw.split("~")
+
+
+def _add(repeated: list[str], name: str, text: str) -> None:
+    if name == "phone":
+        repeated[: 1 if repeated and not repeated[0] else 0] = [text]
+    else:
+        repeated += [text] if repeated else ["", text]
+
+
+def _xtn(name: str, value: Value, marks: Sequence[str]) -> str:
+    text = escape(str(value)) or DELETED
+    return components("", *marks, *[""] * (2 - len(marks)), text) if name == "email" else components(text, *marks)

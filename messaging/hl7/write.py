@@ -133,11 +133,11 @@ def _evn(change: ChangeFacts, dialect: Dialect, layout: Layout) -> str:
 
 
 def _pid(change: ChangeFacts, dialect: Dialect, ground: Ground, reading: Reading) -> str:
-    base = ground.of_stay("PID") or ground.last("PID")
+    base, of_stay = ground.last("PID"), ground.of_stay("PID")
     groups = change.groups(Kind.PATIENT)
     nhs_number = str(groups["nhs"]["nhs_number"])
-    skip = frozenset({18}) if ground.of_stay("PID") is None else frozenset[int]()  # an account is one stay's
-    fields = {1: "1", **laid("PID", base, groups, change.was(Kind.PATIENT), reading, skip)}
+    account = of_stay.raw(18) if of_stay else ""  # one stay's, not the person's
+    fields = {1: "1", **laid("PID", base, groups, change.was(Kind.PATIENT), reading, frozenset({18})), 18: account}
     said = identity.person(base, dialect.habits) if base else identity.Person()
     ids = change.ids(Kind.PATIENT)
     if base is None or set(said.ids) != set(ids) or said.nhs.get("nhs_number", "") != nhs_number:

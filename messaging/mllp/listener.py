@@ -11,6 +11,7 @@ import ssl
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import cast
 
 import structlog
 
@@ -48,8 +49,9 @@ class Listener:
         self._store = store
         self._waiting: list[tuple[Frame, asyncio.Future[bytes]]] = []
         self._arrived = asyncio.Event()
-        self._stopping = asyncio.Event()
+        self._stopping = False
         self._heard: dict[asyncio.Task[None], float] = {}
+        self._inlets: set[tuple[asyncio.StreamReader, asyncio.Transport]] = set()
         self._server: asyncio.Server | None = None
         self._committer: asyncio.Task[None] | None = None
 
@@ -62,10 +64,14 @@ class Listener:
 
     async def stop(self) -> None:
         """Accept nothing more, store and answer what is whole, and end."""
-        self._stopping.set()
+        self._stopping = True
         if self._server:
             self._server.close()
         if self._heard:
+            await asyncio.sleep(LAST_LOOK)  # what has come already is still taken
+            for reader, transport in self._inlets:
+                transport.pause_reading()
+                reader.feed_eof()
             await asyncio.wait(list(self._heard), timeout=PATIENCE)
         for task in list(self._heard):
             task.cancel()
@@ -86,9 +92,11 @@ class Listener:
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = str((writer.get_extra_info("peername") or ("unknown",))[0])
         task = asyncio.current_task()
+        inlet = (reader, cast(asyncio.Transport, writer.transport))
         try:
             if task and self._admitted(peer):
                 self._heard[task] = time.monotonic()
+                self._inlets.add(inlet)
                 _keep_alive(writer)
                 await self._converse(peer, reader, writer, task)
         except (OSError, asyncio.IncompleteReadError, NotStored) as fault:
@@ -98,12 +106,13 @@ class Listener:
         finally:
             if task:
                 self._heard.pop(task, None)
+            self._inlets.discard(inlet)
             writer.close()
             with contextlib.suppress(OSError, asyncio.CancelledError):
                 await writer.wait_closed()
 
     def _admitted(self, peer: str) -> bool:
-        why = self.policy.why_not_peer(peer)
+        why = "it is stopping" if self._stopping else self.policy.why_not_peer(peer)
         if not why and len(self._heard) >= self.policy.connections:
             task, heard = min(self._heard.items(), key=lambda each: each[1])
             if time.monotonic() - heard > self.policy.frame_seconds:
@@ -119,43 +128,23 @@ class Listener:
         self, peer: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, task: asyncio.Task[None]
     ) -> None:
         framer = Framer(self.policy.frame_limit)
-        begun_at = 0.0
+        begun_at = 0.0  # when the frame under way began
         while True:
             wait = self.policy.frame_seconds - (time.monotonic() - begun_at) if framer.begun else None
-            octets = await self._next(reader, LINGER if framer.pending else wait)
+            octets = await _next(reader, LINGER if framer.pending else wait)
             if octets == b"":
-                pieces = framer.flush()
-                await self._settle(peer, pieces, writer)
+                await self._settle(peer, framer.flush(), writer)
                 return
+            under_way = framer.begun
             pieces = framer.feed(octets) if octets else framer.flush()
             if octets is None and not pieces:
                 log.warning("listen.frame_too_slow", peer=peer)
                 return
             self._heard[task] = time.monotonic()
-            if pieces or not begun_at:
-                begun_at = time.monotonic()
             if not await self._settle(peer, pieces, writer):
                 return
-
-    async def _next(self, reader: asyncio.StreamReader, wait: float | None) -> bytes | None:
-        """Give the next bytes: b"" at the end or when stopping, None when nothing came in `wait` seconds."""
-        if self._stopping.is_set():
-            with contextlib.suppress(TimeoutError):  # what has come already is still taken
-                return await asyncio.wait_for(reader.read(65536), LAST_LOOK)
-            return b""
-        read = asyncio.ensure_future(reader.read(65536))
-        stop = asyncio.ensure_future(self._stopping.wait())
-        try:
-            timeout = None if wait is None else max(wait, 0.0)
-            await asyncio.wait({read, stop}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-            if read.done():
-                return read.result()
-            return b"" if stop.done() else None
-        finally:
-            read.cancel()
-            stop.cancel()
-            with contextlib.suppress(asyncio.CancelledError, OSError):
-                await read
+            if pieces or not under_way:
+                begun_at = time.monotonic()
 
     async def _settle(self, peer: str, pieces: Sequence[bytes | Junk | TooLong], writer: asyncio.StreamWriter) -> bool:
         """Have frames stored, and answer them in their order; False where nothing more can be read."""
@@ -208,6 +197,16 @@ class Listener:
                     future.set_result(answer)
                     self.frames += 1
             self.batches += 1
+
+
+async def _next(reader: asyncio.StreamReader, wait: float | None) -> bytes | None:
+    """Give the next bytes: b"" at the end or when stopping, None when nothing came in `wait` seconds."""
+    if wait is None:
+        return await reader.read(65536)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(max(wait, 0.001)):
+            return await reader.read(65536)
+    return None
 
 
 def _keep_alive(writer: asyncio.StreamWriter) -> None:

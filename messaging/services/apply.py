@@ -8,20 +8,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import Exists, OuterRef
 from psycopg.types.json import Jsonb
 
 from messaging.hl7.habits import FeedPolicy
-from messaging.hl7.news import NotNews, news
+from messaging.hl7.news import news, whose
 from messaging.hl7.read import Message, Unreadable
 from messaging.models import Channel, Inbound
 from messaging.states import Outcome
 from pasmirror.lib import clock, locks
 from pasmirror.lib.actor import Actor, system
 from pasmirror.lib.locks import Lock
+from patients.facts import NOBODY, Named, News
 from patients.services import feed
-from patients.services.feed import Entry, Taken
+from patients.services.feed import Aside, Entry, Taken
 
 log = structlog.get_logger()
 FAILED = "apply-failed"
@@ -32,7 +33,7 @@ class _Frame:
     """A stored frame and what was read in it: news, or what already became of it."""
 
     message: int
-    read: Entry | Taken
+    read: Entry | Aside | Taken
 
 
 def run_once(limit: int = 200) -> int:
@@ -43,47 +44,81 @@ def run_once(limit: int = 200) -> int:
     with transaction.atomic():
         if not locks.try_take(Lock.APPLIER):
             return 0
-        frames = _stored(limit)
-        if frames:
-            _write(frames, _take([f.read for f in frames], by=system("apply")))
+        channels = _waiting()
+        return _apply([frame for each in channels for frame in _oldest(each, max(1, limit // len(channels)))])
+
+
+def singly() -> tuple[int, list[int]]:
+    """Apply the oldest frame of every channel in a transaction of its own, after a batch has failed.
+
+    Gives how many went, and the messages that the database refused: they hold up their own channel only.
+    """
+    went, refused = 0, list[int]()
+    heads = [(channel, frame.message) for channel in _waiting() for frame in _oldest(channel, 1)]
+    for channel, message in heads:
+        try:
+            with transaction.atomic():
+                if not locks.try_take(Lock.APPLIER):
+                    return went, refused
+                went += _apply(_oldest(channel, 1))
+        except (DatabaseError, InterfaceError) as fault:
+            log.warning("apply.refused", message=message, error=type(fault).__name__)
+            refused.append(message)
+            connection.close()
+    return went, refused
+
+
+def _waiting() -> list[Channel]:
+    stored = Inbound.objects.filter(channel=OuterRef("pk"), outcome=Outcome.STORED)
+    return list(Channel.objects.filter(Exists(stored)).order_by("pk"))
+
+
+def _oldest(channel: Channel, count: int) -> list[_Frame]:
+    """Read the oldest stored frames of a channel."""
+    policy = FeedPolicy.of(channel.policy)
+    rows = Inbound.objects.filter(channel=channel, outcome=Outcome.STORED).order_by("number").values_list("pk", "raw")
+    return [_Frame(pk, _read(pk, bytes(raw), policy)) for pk, raw in rows[:count]]
+
+
+def _apply(frames: list[_Frame]) -> int:
+    if frames:
+        _write(frames, _take([frame.read for frame in frames], by=system("apply")))
     return len(frames)
 
 
-def _stored(limit: int) -> list[_Frame]:
-    """Read the oldest stored frames of every channel, a fair share each."""
-    waiting = Inbound.objects.filter(channel=OuterRef("pk"), outcome=Outcome.STORED)
-    channels = list(Channel.objects.filter(Exists(waiting)).order_by("pk"))
-    frames: list[_Frame] = []
-    for channel in channels:
-        policy = FeedPolicy.of(channel.policy)
-        rows = Inbound.objects.filter(channel=channel, outcome=Outcome.STORED).order_by("number")
-        for pk, raw in rows.values_list("pk", "raw")[: max(1, limit // len(channels))]:
-            frames.append(_Frame(pk, _read(pk, bytes(raw), policy)))
-    return frames
-
-
-def _read(message: int, raw: bytes, policy: FeedPolicy) -> Entry | Taken:
+def _read(message: int, raw: bytes, policy: FeedPolicy) -> Entry | Aside | Taken:
     try:
-        said = news(Message.of(raw), habits=policy.habits)
+        read = Message.of(raw)
     except Unreadable as fault:
         return Taken(Outcome.PARKED, "unreadable", fault.reason)
+    try:
+        said = news(read, habits=policy.habits)
     except Exception as fault:  # noqa: BLE001 - one frame that trips the reader must not stop the feed
-        return _failed(message, fault)
-    if isinstance(said, NotNews):
-        return Taken(Outcome.PARKED if said.parked else Outcome.FILED, said.code, said.reason, said.warnings)
-    return Entry(message, said, park_unknown=policy.unknown_patient == "park")
+        return _failed(message, fault, _named(read, policy))
+    if isinstance(said, News):
+        return Entry(message, said, park_unknown=policy.unknown_patient == "park")
+    if said.parked:
+        return Aside(message, said.code, said.reason, said.named, said.warnings)
+    return Taken(Outcome.FILED, said.code, said.reason, said.warnings)
 
 
-def _take(reads: Sequence[Entry | Taken], *, by: Actor) -> list[Taken]:
+def _named(read: Message, policy: FeedPolicy) -> Named:
+    try:
+        return whose(read, habits=policy.habits)
+    except Exception:  # noqa: BLE001 - then it names nobody
+        return NOBODY
+
+
+def _take(reads: Sequence[Entry | Aside | Taken], *, by: Actor) -> list[Taken]:
     """Take the news among `reads`; what already has an outcome keeps it."""
-    entries = [read for read in reads if isinstance(read, Entry)]
+    entries = [read for read in reads if not isinstance(read, Taken)]
     parked = Inbound.objects.filter(outcome=Outcome.PARKED, patient__isnull=False)
-    blocked = {patient for patient in parked.values_list("patient", flat=True) if patient}
+    blocked = {patient for patient in parked.values_list("patient", flat=True).distinct() if patient}
     taken = iter(_take_all(entries, blocked, by=by))
-    return [next(taken) if isinstance(read, Entry) else read for read in reads]
+    return [read if isinstance(read, Taken) else next(taken) for read in reads]
 
 
-def _take_all(entries: list[Entry], blocked: set[int], *, by: Actor) -> list[Taken]:
+def _take_all(entries: list[Entry | Aside], blocked: set[int], *, by: Actor) -> list[Taken]:
     """Take all at once; if that trips over a message, one by one, and that message is set aside."""
     if not entries:
         return []
@@ -94,7 +129,7 @@ def _take_all(entries: list[Entry], blocked: set[int], *, by: Actor) -> list[Tak
         raise
     except Exception as fault:  # noqa: BLE001 - any fault at all in one message must not stop the feed
         if len(entries) == 1:
-            return [_failed(entries[0].message, fault)]
+            return [_set_aside(entries[0], fault, by=by)]
     taken: list[Taken] = []
     for entry in entries:
         taken += _take_all([entry], blocked, by=by)
@@ -103,9 +138,17 @@ def _take_all(entries: list[Entry], blocked: set[int], *, by: Actor) -> list[Tak
     return taken
 
 
-def _failed(message: int, fault: Exception) -> Taken:
+def _set_aside(entry: Entry | Aside, fault: Exception, *, by: Actor) -> Taken:
+    """Park a message that could not be taken, at its patient if that much can be said."""
+    if isinstance(entry, Aside):  # its own numbers trip us
+        return Taken(Outcome.PARKED, entry.code, entry.reason, entry.warnings)
+    (taken,) = _take_all([_failed(entry.message, fault, entry.news.named)], set(), by=by)
+    return taken
+
+
+def _failed(message: int, fault: Exception, named: Named) -> Aside:
     log.warning("apply.failed", message=message, error=type(fault).__name__)
-    return Taken(Outcome.PARKED, FAILED, f"Could not be applied ({type(fault).__name__})")
+    return Aside(message, FAILED, f"Could not be applied ({type(fault).__name__})", named)
 
 
 def _write(frames: list[_Frame], taken: list[Taken]) -> None:

@@ -10,14 +10,12 @@ from django.db import connection, transaction
 
 from messaging.mllp.sender import Ending, NoAnswer
 from messaging.models import Attempt, Outbound
-from messaging.services import emission
 from messaging.services.lanes import Lease, LostLease
-from messaging.services.settling import Parcel, settle
+from messaging.services.settling import Parcel, Told, settle
 from messaging.states import Leg, why_not_send
 from pasmirror.lib import clock, locks
 from pasmirror.lib.locks import Lock
 from patients.models import Fate
-from patients.selectors import gate
 from patients.services import fates
 
 
@@ -43,33 +41,41 @@ class _Ground:
 
 def step(lease: Lease, ended: tuple[Parcel, Ending] | None, *, open_next: bool = True) -> Parcel | Nothing:
     """Settle what has ended and open the next attempt, in one transaction; raises LostLease."""
+    told: list[Told] = []
     with transaction.atomic():
         locks.share(Lock.GATE)
         ground = _ground(lease)
+        found: Parcel | Nothing = Nothing("the slice is over")
         if ended:
-            settle(lease.destination, *ended, failures=ground.failures)
-            if isinstance(ended[1], NoAnswer):
-                return Nothing(f"no answer ({ended[1].phase}): the lane rests")
-        if not open_next:
-            return Nothing("the slice is over")
-        return _open(lease, ground)
+            told.append(settle(lease.destination, *ended, failures=ground.failures))
+        if ended and isinstance(ended[1], NoAnswer):
+            found = Nothing(f"no answer ({ended[1].phase}): the lane rests")
+        elif open_next:
+            found = _open(lease, ground)
+        if isinstance(found, Parcel) and not found.sent_before:
+            told.append((found.change, lease.destination.code, Fate.SENT, ""))
+        fates.tell(told)
+    return found
+
+
+# What decides, read after the gate's lock, so that none of it changes before we commit. The lane's row is held as
+# well: no takeover falls between this and the attempt.
+_GROUND = """
+SELECT l.failures, coalesce(l.rest_until > clock_timestamp(), false), d.paused, d.declared, g.mode, g.fenced,
+       coalesce((SELECT e.valve FROM messaging_emission e ORDER BY e.id LIMIT 1), 'held')
+FROM messaging_lane l JOIN messaging_destination d ON d.id = l.destination_id
+JOIN patients_gate g ON g.scope = 'site'
+WHERE l.destination_id = %s AND l.token = %s FOR KEY SHARE OF l
+"""
 
 
 def _ground(lease: Lease) -> _Ground:
-    """Hold the lane's row until commit, so that no takeover falls between this check and the attempt."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT l.failures, coalesce(l.rest_until > clock_timestamp(), false), d.paused, d.declared "
-            "FROM messaging_lane l JOIN messaging_destination d ON d.id = l.destination_id "
-            "WHERE l.destination_id = %s AND l.token = %s FOR KEY SHARE OF l",
-            [lease.lane, lease.token],
-        )
+        cursor.execute(_GROUND, [lease.lane, lease.token])
         row = cursor.fetchone()
     if row is None:
         raise LostLease(lease.destination.code)
-    failures, resting, paused, declared = row
-    stand = gate.now()
-    return _Ground(failures, resting, paused, declared, stand.mode, stand.fenced, emission.now().valve)
+    return _Ground(*row)
 
 
 def _open(lease: Lease, ground: _Ground) -> Parcel | Nothing:
@@ -89,18 +95,22 @@ def _open(lease: Lease, ground: _Ground) -> Parcel | Nothing:
         Attempt.objects.filter(outbound_id=outbound, closed_at=None).update(
             closed_at=clock.now(), ending=Attempt.Ending.NO_ANSWER, detail="sender lost"
         )
-    attempt = Attempt.objects.create(outbound_id=outbound, token=lease.token, opened_at=clock.now())
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE messaging_outbound SET leg = %s, speaker = %s, attempts = attempts + 1, "
-            "due_at = clock_timestamp() + %s * interval '1 second' WHERE id = %s",
-            [Leg.SENDING, Outbound.Speaker.MIRROR, lease.destination.timeout, outbound],
+            _BEGIN,
+            {
+                "outbound": outbound,
+                "token": lease.token,
+                "now": clock.now(),
+                "leg": Leg.SENDING,
+                "speaker": Outbound.Speaker.MIRROR,
+                "timeout": lease.destination.timeout,
+            },
         )
-    if tries == 0:
-        fates.tell([(change, lease.destination.code, Fate.SENT, "")])
+        attempt = cursor.fetchone()[0]
     return Parcel(
         outbound=outbound,
-        attempt=attempt.pk,
+        attempt=attempt,
         change=change,
         seq=seq,
         control_id=control_id,
@@ -109,6 +119,16 @@ def _open(lease: Lease, ground: _Ground) -> Parcel | Nothing:
         sent_before=tries > 0,
         in_doubt=leg == Leg.SENDING,
     )
+
+
+_BEGIN = """
+WITH moved AS (
+  UPDATE messaging_outbound SET leg = %(leg)s, speaker = %(speaker)s, attempts = attempts + 1,
+         due_at = clock_timestamp() + %(timeout)s * interval '1 second'
+  WHERE id = %(outbound)s)
+INSERT INTO messaging_attempt (outbound_id, token, opened_at, ending, detail)
+VALUES (%(outbound)s, %(token)s, %(now)s, '', '') RETURNING id
+"""
 
 
 # The lowest number that may leave. A patient's message waits behind that patient's earlier open ones, except those of

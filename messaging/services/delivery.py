@@ -12,7 +12,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from messaging.mllp.sender import Accepted, Ending, Peer
 from messaging.models import Destination
-from messaging.services import attempts, lanes
+from messaging.services import attempts, incarnation, lanes
 from messaging.services.attempts import Nothing
 from messaging.services.lanes import Lease, LostLease
 from messaging.services.settling import Parcel
@@ -36,11 +36,13 @@ class Slice:
 def run(lane_code: str, *, seconds: float = 2.0) -> Slice:
     """Deliver the lane named `lane_code` for about `seconds`; returns at once when another is at it.
 
-    Database faults are raised: what was under way stays in doubt and is sent again, the same bytes, by whoever is next.
+    Database faults are raised (another database is one): what was under way stays in doubt and is sent again, the
+    same bytes, by whoever is next.
     """
     to = Destination.objects.filter(code=lane_code, declared=True).first()
     if to is None:
         return Slice(0, "there is no such destination")
+    incarnation.current()
     lease = lanes.claim(to, holder=lanes.me(), seconds=seconds + 2 * to.timeout + SLACK)
     if lease is None:
         return Slice(0, "another is at it")

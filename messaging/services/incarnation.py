@@ -6,7 +6,7 @@ A new incarnation holds emission and raises an alarm; raising the epoch is for t
 from pathlib import Path
 
 import structlog
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from messaging.models import Incarnation
 from messaging.services import emission
@@ -15,6 +15,10 @@ from pasmirror.lib.actor import system
 
 log = structlog.get_logger()
 ALARM = "restored-database"
+
+
+class AnotherDatabase(OperationalError):
+    """The database is not the one it was, and nobody has noted it yet: it counts as away."""
 
 
 def check(anchor: Path | None = None) -> int:
@@ -39,9 +43,16 @@ def check(anchor: Path | None = None) -> int:
 
 
 def current() -> int:
-    """Give the number of the incarnation in force, beginning the first if there is none."""
-    last = Incarnation.objects.order_by("-number").values_list("number", flat=True).first()
-    return last or check()
+    """Give the number of the incarnation in force, beginning the first if there is none.
+
+    Raises AnotherDatabase where the next one must begin first: whoever writes or sends a message asks here.
+    """
+    last = Incarnation.objects.order_by("-number").first()
+    if last is None:
+        return check()
+    if (last.system_identifier, last.timeline) != _database():
+        raise AnotherDatabase
+    return last.number
 
 
 def _warn(number: int, *, behind: bool) -> None:
@@ -61,10 +72,10 @@ def _database() -> tuple[int, int]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT (SELECT system_identifier FROM pg_control_system()), "
-            "(SELECT timeline_id FROM pg_control_checkpoint())"
+            "substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"  # at once, where the control file's comes later
         )
         row = cursor.fetchone()
-    return int(row[0]), int(row[1])
+    return int(row[0]), int(row[1], 16)
 
 
 def _behind(anchor: Path) -> bool:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 import structlog
 from django.db import connection, transaction
 
+from messaging import clocks
 from messaging.hl7 import ack, times
 from messaging.hl7.habits import FeedPolicy
 from messaging.hl7.read import Message, Unreadable
@@ -23,8 +24,7 @@ from pasmirror.lib.locks import Lock
 
 log = structlog.get_logger()
 TO_THE_SECOND = timedelta(seconds=1)  # MSH-7 is cut to the second: what it says may be that much too early
-LIVE = 120.0  # seconds; a message older than that on arrival is backlog and teaches nothing of the clock
-WILDEST = 900.0  # seconds; a clock further ahead is broken, and not learned
+RECENT = 5000  # messages looked back over for the sender's clock, at most
 
 
 class NoSuchChannel(LookupError):
@@ -66,11 +66,9 @@ def store(channel_code: str, frames: Sequence[Frame], *, policy: FeedPolicy) -> 
     """
     arrivals = [_read(frame, policy) for frame in frames]
     with transaction.atomic():
-        locks.share(Lock.GATE)  # the valve cannot move until we have committed
+        _pass_the_gate()
         at = clock.now()
-        channel = Channel.objects.select_for_update().filter(code=channel_code).first()
-        if channel is None:
-            raise NoSuchChannel(channel_code)
+        channel, valve = _locked(channel_code)
         new = _keyed(arrivals)
         for number, arrival in enumerate(new, start=channel.last + 1):
             arrival.number = number
@@ -78,8 +76,36 @@ def store(channel_code: str, frames: Sequence[Frame], *, policy: FeedPolicy) -> 
         _insert(channel, new, at)
         _other_bodies(new)
         _repeat([arrival for arrival in arrivals if not arrival.number])
-        _listened(channel, new, at)
+        _listened(channel, new, valve, at)
     return [arrival.answer for arrival in arrivals]
+
+
+def _pass_the_gate() -> None:
+    """Keep the valve where it is until we have committed: alone if it is open, since we may have to close it.
+
+    Asking for it alone only once we hold it shared would make two listeners wait for each other.
+    """
+    if emission.now().valve == Valve.OPEN:
+        locks.take(Lock.GATE)
+    else:
+        locks.share(Lock.GATE)
+
+
+def _locked(code: str) -> tuple[Channel, Emission]:
+    """Lock the channel and read the valve, in one question: this is asked for every message. Raises NoSuchChannel."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT c.id, c.last, c.received_at, c.clock_ahead, e.valve, e.since FROM messaging_channel c "
+            "LEFT JOIN (SELECT valve, since FROM messaging_emission ORDER BY id LIMIT 1) e ON true "
+            "WHERE c.code = %s FOR UPDATE OF c",
+            [code],
+        )
+        row = cursor.fetchone()
+    if row is None:
+        raise NoSuchChannel(code)
+    pk, last, received_at, clock_ahead, valve, since = row
+    channel = Channel(pk=pk, code=code, last=last, received_at=received_at, clock_ahead=clock_ahead)
+    return channel, Emission(valve=valve or Valve.HELD, since=since)
 
 
 def _read(frame: Frame, policy: FeedPolicy) -> Arrival:
@@ -202,20 +228,52 @@ def _repeat(arrivals: Sequence[Arrival]) -> None:
         arrival.answer = bytes(row[0]) if row else _answer(arrival, 0)
 
 
-def _listened(channel: Channel, new: Sequence[Arrival], at: datetime) -> None:
+def _listened(channel: Channel, new: Sequence[Arrival], valve: Emission, at: datetime) -> None:
     """Move the channel on: its number, when it last spoke, its clock; and see whether there are two masters."""
     taken = [arrival for arrival in new if not arrival.code]
-    valve = emission.now()
     if valve.valve == Valve.OPEN:
         _two_masters(channel, taken, valve, at)
     else:
-        for arrival in taken:
-            if arrival.sent_at:
-                channel.clock_ahead = learned(channel.clock_ahead, (arrival.sent_at - at).total_seconds())
+        channel.clock_ahead = _clock_ahead(channel, taken, at)
     channel.last += len(new)
     if taken:
         channel.received_at = at
-    channel.save(update_fields=["last", "received_at", "clock_ahead"])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE messaging_channel SET last = %s, received_at = %s, clock_ahead = %s WHERE id = %s",
+            [channel.last, channel.received_at, channel.clock_ahead, channel.pk],
+        )
+
+
+def _clock_ahead(channel: Channel, taken: Sequence[Arrival], at: datetime) -> float:
+    """Learn from what came; and once in a while from what the last minutes agree on."""
+    ahead = channel.clock_ahead
+    for arrival in taken:
+        if arrival.sent_at:
+            ahead = clocks.learned(ahead, (arrival.sent_at - at).total_seconds())
+    before = channel.received_at
+    if taken and before and int(before.timestamp() // clocks.SLOT) != int(at.timestamp() // clocks.SLOT):
+        settled = clocks.steady(_newest_looking(channel, at))
+        ahead = ahead if settled is None else settled
+    return ahead
+
+
+def _newest_looking(channel: Channel, at: datetime) -> list[float]:
+    """Give how far ahead the newest-looking message was, for each stretch of the last minutes in which any came."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT max(extract(epoch FROM sent_at - received_at))::float FROM messaging_inbound "
+            "WHERE channel_id = %s AND number > %s AND received_at > %s AND sent_at IS NOT NULL AND outcome <> %s "
+            "GROUP BY floor(extract(epoch FROM received_at) / %s) ORDER BY min(received_at)",
+            [
+                channel.pk,
+                channel.last - RECENT,
+                at - timedelta(seconds=clocks.WINDOW),
+                Outcome.REFUSED.value,
+                clocks.SLOT,
+            ],
+        )
+        return [row[0] for row in cursor.fetchall()]
 
 
 def _two_masters(channel: Channel, taken: Sequence[Arrival], valve: Emission, at: datetime) -> None:
@@ -228,13 +286,3 @@ def _two_masters(channel: Channel, taken: Sequence[Arrival], valve: Emission, at
             alarms.sound("two-masters", f"{reason}. Emission is held.", subject=channel.code)
             log.error("intake.two_masters", message=arrival.id, channel=channel.code)
             return
-
-
-def learned(ahead: float, heard: float) -> float:
-    """Give how many seconds the sender's clock runs ahead, after one more message that was `heard` seconds ahead.
-
-    Delay only ever makes a message look older, so the newest-looking ones are believed at once, the others slowly.
-    """
-    if heard > WILDEST or heard < ahead - LIVE:
-        return ahead
-    return ahead + (0.5 if heard > ahead else 0.01) * (heard - ahead)

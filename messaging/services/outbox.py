@@ -1,16 +1,20 @@
 """Decisions on single messages: released to the PAS, skipped, left to the PAS, sent again or set aside by a person."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Count, F, Q
 
-from messaging.models import Lane, Outbound
+from messaging.models import Attempt, Lane, Outbound
 from messaging.services import rendering
 from messaging.states import Leg
-from pasmirror.lib import alarms, audit, bell, clock
+from pasmirror.lib import alarms, audit, bell, clock, locks
 from pasmirror.lib.actor import Actor
+from pasmirror.lib.locks import Lock
 from patients.models import Fate
 from patients.refusals import Refused
+from patients.selectors import gate
 from patients.services import fates
 
 
@@ -28,7 +32,7 @@ def leave_to_pas(change: int) -> list[str]:
     return sorted(row.lane.destination.code for row in rows if row.attempts > 0)
 
 
-def release(change: int, *, told: Sequence[str] = ()) -> bool:
+def release(change: int, *, told: Sequence[str] = (), facts: Mapping[str, Any] | None = None) -> bool:
     """Queue `change` for the PAS, rendered with the mark of destinations `told`; in the caller's transaction.
 
     One that the PAS refused goes again as the same bytes. False if there is nothing to release, or it could not be
@@ -37,12 +41,22 @@ def release(change: int, *, told: Sequence[str] = ()) -> bool:
     row = next(iter(_lock(change, to_pas=True)), None)
     if row is None or row.leg not in (Leg.UNRELEASED, Leg.HELD):
         return False
-    if row.body is None and not rendering.render(row, told=told):
+    if row.body is None and not rendering.render(row, told=told, facts=facts):
         return False
     Outbound.objects.filter(pk=row.pk).update(rejects=0, settled_at=None)
     _queue(row)
     _quiet(row)
     return True
+
+
+def take_back(changes: Sequence[int]) -> None:
+    """Undo `leave_to_pas` and `release` for changes the PAS was never sent; in the caller's transaction."""
+    rows = Outbound.objects.filter(change__in=changes, attempts=0)
+    rows.filter(lane__destination__is_pas=True, leg=Leg.QUEUED).update(leg=Leg.UNRELEASED, body=None)
+    ours = rows.filter(lane__destination__is_pas=False, leg=Leg.LEFT_TO_PAS)
+    told = list(ours.values_list("change", "lane__destination__code"))
+    ours.update(leg=Leg.QUEUED, speaker=Outbound.Speaker.NOBODY, settled_at=None, reason="")
+    fates.tell((change, code, Fate.QUEUED, "") for change, code in told)
 
 
 def skip(change: int, *, reason: str) -> bool:
@@ -58,15 +72,21 @@ def why_not_resend(row: Outbound) -> str | None:
     """Say why this message may not be sent (again); None if it may."""
     if row.leg not in (Leg.HELD, Leg.SET_ASIDE):
         return "Only a message that was refused or set aside can be sent again"
-    later = Outbound.objects.filter(lane=row.lane_id, patient=row.patient, seq__gt=row.seq, leg=Leg.ACCEPTED)
-    if later.exists():
-        return "A later message of this patient has been received: sending this one would turn the clock back"
+    if row.epoch <= gate.now().fenced:
+        return "It will never be sent: its epoch was ended by hand-back"
+    later = Outbound.objects.filter(lane=row.lane_id, patient=row.patient, seq__gt=row.seq)
+    refused = Count("tries", filter=Q(tries__ending=Attempt.Ending.REFUSED))
+    if later.annotate(refused=refused).filter(attempts__gt=F("refused")).exists():
+        return "A later message of this patient has or may have been received: this one would turn the clock back"
     return None
 
 
 def resend(outbound: int, *, by: Actor, reason: str) -> None:
     """Queue a refused message again, the same bytes; Refused if order forbids it."""
     with transaction.atomic():
+        locks.share(Lock.GATE)
+        lane = Outbound.objects.values_list("lane", flat=True).get(pk=outbound)
+        Lane.objects.select_for_update().get(pk=lane)  # no attempt for a later one is opened meanwhile
         row = Outbound.objects.select_for_update().get(pk=outbound)
         if why := why_not_resend(row):
             raise Refused(why)
@@ -116,6 +136,20 @@ def give_up(outbound: Sequence[int], *, reason: str) -> None:
     rows = list(Outbound.objects.select_related("lane__destination").filter(pk__in=outbound))
     Outbound.objects.filter(pk__in=outbound).update(leg=Leg.SET_ASIDE, settled_at=clock.now(), reason=reason[:300])
     fates.tell((row.change, row.lane.destination.code, Fate.HELD, reason) for row in rows)
+
+
+def doubt(*, reason: str) -> int:
+    """Set aside what receivers may have had from us already, for a person to compare; in the caller's transaction.
+
+    The caller holds the gate alone, so that nothing is being sent. Gives how many messages.
+    """
+    open_ones = Outbound.objects.filter(lane__destination__is_pas=False, leg__in=(Leg.QUEUED, Leg.SENDING))
+    doubtful = list(open_ones.filter(epoch__gt=gate.now().fenced).values_list("pk", flat=True))
+    Attempt.objects.filter(outbound__in=doubtful, closed_at=None).update(
+        closed_at=clock.now(), ending=Attempt.Ending.NO_ANSWER, detail="database restored"
+    )
+    give_up(doubtful, reason=reason)
+    return len(doubtful)
 
 
 def _lock(change: int, *, to_pas: bool) -> list[Outbound]:

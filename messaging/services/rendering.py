@@ -4,8 +4,9 @@ Receivers' messages are rendered as soon as they are numbered; the PAS's when th
 who had been told by then. One that cannot be written is held, with an alarm, and holds up its own patient only.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import structlog
 from django.db import connection, transaction
@@ -41,13 +42,14 @@ def run_once(limit: int = 200) -> int:
     return len(rows)
 
 
-def render(row: Outbound, *, told: Sequence[str] = ()) -> bool:
+def render(row: Outbound, *, told: Sequence[str] = (), facts: Mapping[str, Any] | None = None) -> bool:
     """Render one message and store its bytes, in the caller's transaction; False if it cannot be written (then held).
 
     `told`: the destinations that already had the event from us, for the mark; only the PAS's messages bear one.
+    `facts`: what to say instead of the change's own facts, by kind.
     """
     desk = _Desk.open([row])
-    body = desk.body(row, told=told)
+    body = desk.body(row, told=told, facts=facts)
     _store([(row, body)])
     return body is not None
 
@@ -94,16 +96,16 @@ class _Desk:
             segments={(kept.patient_id, kept.stay): kept for kept in last},
         )
 
-    def body(self, row: Outbound, *, told: Sequence[str] = ()) -> bytes | None:
+    def body(self, row: Outbound, *, told: Sequence[str] = (), facts: Mapping[str, Any] | None = None) -> bytes | None:
         """Write one message; None if it cannot be written. Gives the row its control id."""
         row.control_id = another(row.control_id) if row.control_id else control_id(row, self.incarnation)
         try:
             change = self.changes[row.change]
-            to = row.lane.destination
+            to, said = row.lane.destination, ChangeFacts.of(change)
             dialect = self.dialects.get(to.dialect) or dialects.get(to.dialect, self.policy)
             self.dialects[to.dialect] = dialect
             return write(
-                ChangeFacts.of(change),
+                replace(said, facts={**said.facts, **facts}) if facts else said,
                 dialect=dialect,
                 control_id=row.control_id,
                 now=clock.now(),

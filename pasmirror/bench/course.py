@@ -1,5 +1,6 @@
 """The order in which the parts are run on one product, and what each of them needs before it."""
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -32,10 +33,10 @@ class Course:
 
     def run(self) -> None:
         """Start a product, measure the parts, end it. Raises NotMeasured."""
-        began = time.monotonic()
+        began, load = time.monotonic(), os.getloadavg()[0]
         self.tell("Starting a product of our own, with its simulators …")
         with Product() as product:
-            self.machine = machine()
+            self.machine = machine(load=load)
             idle = self._idle(product)
             for part in PARTS:
                 if part in self.parts and part != memory.PART:

@@ -14,8 +14,11 @@ from pasmirror.bench.report import middle
 COMMITS = 50
 
 
-def machine() -> dict[str, str]:
-    """Give processor, cores, memory, kernel, Python, PostgreSQL, what a durable commit costs, and our own commit."""
+def machine(*, load: float) -> dict[str, str]:
+    """Name processor, cores, memory, kernel, Python, PostgreSQL, what a durable commit costs, and our own commit.
+
+    `load`: the machine's load (of one minute) before the bench began.
+    """
     return {
         "Processor": f"{_processor()}, {len(os.sched_getaffinity(0))} cores",
         "Memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.1f} GB",
@@ -23,6 +26,7 @@ def machine() -> dict[str, str]:
         "Python": platform.python_version(),
         "PostgreSQL": f"{_postgres()}, a durable commit takes {durable_commit() * 1000:.2f} ms",
         "Commit": _commit() or "not in git",
+        "Load before": f"{load:.1f} (what else ran; figures of a machine with a load near its cores say little)",
     }
 
 

@@ -14,6 +14,8 @@ STRUCTURES = {
     "S12": "SIU^S12^SIU_S12",
 }
 EVENTS = tuple(STRUCTURES)
+WARDS = tuple(f"W{number:02d}" for number in range(1, 21))
+BEDS = tuple(f"B{number:02d}" for number in range(1, 29))  # of each ward
 TOGETHER = 40  # people whose events are told interleaved, as a morning's are
 
 
@@ -77,11 +79,12 @@ def _pid(number: int) -> str:
 
 
 def _visit(event: str, number: int, now: datetime, happened: str) -> str:
-    bed = f"B{1 + number % 12:02d}"
+    first, second = WARDS[number % len(WARDS)], WARDS[(number + 1) % len(WARDS)]
+    bed = BEDS[number // len(WARDS) % len(BEDS)]
     told = {
         1: "1",
         2: "I",
-        3: field("WA" if event == "A01" else "WB", "A", bed, "RXX"),
+        3: field(first if event == "A01" else second, "A", bed, "RXX"),
         4: "21",
         7: "C1234567^SMITH^Ann^^^Dr",
         10: "300",
@@ -90,7 +93,7 @@ def _visit(event: str, number: int, now: datetime, happened: str) -> str:
         44: stamp(now - timedelta(minutes=9)),
     }
     if event == "A02":
-        told[6] = field("WA", "A", bed, "RXX")
+        told[6] = field(first, "A", bed, "RXX")
     if event == "A03":
         told |= {36: "1", 37: "19", 45: happened}
     return segment("PV1", told)

@@ -20,6 +20,7 @@ from failover.services import switch
 from messaging.services import emission
 from messaging.states import Valve
 from pasmirror import running, site, supervise, tether
+from pasmirror.bench.messages import BEDS, WARDS
 from pasmirror.demo import cast
 from pasmirror.lib.actor import Actor, system
 from patients.refusals import Refused
@@ -114,9 +115,13 @@ class Product:
         """Put the bench's site in force with these destinations; without any named, the simulated receivers."""
         base = settings.SIM_BASE_PORT
         to = destinations or {name: ("127.0.0.1", base + offset) for name, offset in SIMULATED.items()}
-        text = SITE.read_text(encoding="utf-8") + "".join(
-            f'\n[[destination]]\ncode = "{code}"\nname = "{code}"\nhost = "{host}"\nport = {port}\ntimeout = 10.0\n'
-            for code, (host, port) in to.items()
+        text = (
+            SITE.read_text(encoding="utf-8")
+            + _wards()
+            + "".join(
+                f'\n[[destination]]\ncode = "{code}"\nname = "{code}"\nhost = "{host}"\nport = {port}\ntimeout = 10.0\n'
+                for code, (host, port) in to.items()
+            )
         )
         try:
             site.apply(text, by=system("bench"), environment=cast.environment())
@@ -154,6 +159,13 @@ class Product:
             return False
         running_all = all(state == "RUNNING" for state, _ in states.values())
         return running_all and running.answers(settings.HTTP_HOST, settings.HTTP_PORT)
+
+
+def _wards() -> str:
+    bays = f'[{{ bay = "A", beds = {list(BEDS)} }}]'
+    return "".join(
+        f'\n[[ward]]\ncode = "{code}"\nname = "Ward {code}"\nsite = "RXX"\nbays = {bays}\n' for code in WARDS
+    )
 
 
 def operator() -> Actor:

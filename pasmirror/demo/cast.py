@@ -6,8 +6,11 @@ from pathlib import Path
 from django.conf import settings
 
 from pasmirror.lib.models import Role, User
+from pasmirror.running import CannotRun
+from patients.models import Organisation, Patient
 
 SITE = Path(__file__).with_name("site.toml")
+HOSPITAL = "Demo Hospital"  # in the demo's site file: what marks a database as the demo's
 PASSWORD = "mirror-demo"  # noqa: S105 - a demo's, printed on the terminal; the product ships no account
 OPERATOR = "itops"
 ACCOUNTS: dict[str, str] = {
@@ -16,6 +19,28 @@ ACCOUNTS: dict[str, str] = {
     "quality": Role.DATA_QUALITY,
     "auditor": Role.AUDITOR,
 }
+
+
+def refuse_demo() -> None:
+    """Refuse to run the product on the demo's database, whose accounts have a known password."""
+    if _is_demo():
+        raise CannotRun(
+            "This database holds the demo's hospital and its accounts with a known password: name another folder by "
+            "PASMIRROR_VAR (or another DATABASE_URL), or remove this one."
+        )
+
+
+def refuse_real() -> None:
+    """Refuse to play the demo on a database that holds anything but the demo."""
+    if not _is_demo() and (User.objects.exists() or Organisation.objects.exists() or Patient.objects.exists()):
+        raise CannotRun(
+            "This database is in use and not the demo's: the demo would declare simulated destinations in it, and "
+            "accounts with a known password. Name another folder by PASMIRROR_VAR, or unset DATABASE_URL."
+        )
+
+
+def _is_demo() -> bool:
+    return Organisation.objects.filter(name=HOSPITAL).exists()
 
 
 def make() -> None:

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from pasmirror.lib.actor import Actor
 from pasmirror.lib.models import AuditLink, AuditRow, AuditTail
 
 START = "0" * 64
+CHUNK = 2000  # rows held in memory at a time
 
 
 def record(
@@ -107,16 +109,18 @@ def verify(anchors: Iterable[tuple[int, str]] = ()) -> list[str]:
     wanted = dict(anchors)
     faults: list[str] = []
     previous, expected = START, 0
-    for entry in AuditLink.objects.select_related("row").order_by("seq").iterator(chunk_size=2000):
+    for entry, row in _entries():
         expected += 1
         if entry.seq != expected:
             faults.append(f"audit chain: link {expected} is missing (next is {entry.seq})")
-            expected = entry.seq
-        try:
-            row = entry.row
-        except AuditRow.DoesNotExist:
-            return [*faults, f"audit chain: row {entry.row_id} of link {entry.seq} is gone"]
-        previous = digest(previous, row)
+            expected, previous = entry.seq, ""
+        if row is None:
+            faults.append(f"audit row {entry.row_id} (link {entry.seq}) is gone")
+            previous = entry.digest
+            continue
+        unbroken, previous = bool(previous) or entry.seq == 1, digest(previous, row)
+        if not unbroken:
+            previous = entry.digest  # what stood before is missing: this row cannot be judged
         if previous != entry.digest:
             faults.append(f"audit row {row.pk} (link {entry.seq}) was changed after it was written")
             previous = entry.digest
@@ -128,6 +132,15 @@ def verify(anchors: Iterable[tuple[int, str]] = ()) -> list[str]:
     )
     faults += [f"audit row {pk} is neither linked nor waiting to be" for pk in unlinked.values_list("pk", flat=True)]
     return faults
+
+
+def _entries() -> Iterator[tuple[AuditLink, AuditRow | None]]:
+    """Give every link with its row, in order; None for a row that is gone."""
+    links = AuditLink.objects.order_by("seq").iterator(chunk_size=CHUNK)
+    while chunk := list(islice(links, CHUNK)):
+        rows = AuditRow.objects.in_bulk([entry.row_id for entry in chunk])
+        for entry in chunk:
+            yield entry, rows.get(entry.row_id)
 
 
 def anchor(file: Path) -> None:

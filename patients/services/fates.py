@@ -2,16 +2,22 @@
 
 from collections.abc import Iterable
 
+from django.db import connection
+
 from pasmirror.lib import clock
-from patients.models import ChangeFate, Fate
+from patients.models import Fate
+
+_TELL = """
+INSERT INTO patients_changefate (change_id, destination, fate, at, reason)
+SELECT change, destination, fate, %s, reason
+FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[]) AS told (change, destination, fate, reason)
+ON CONFLICT (change_id, destination) DO UPDATE SET fate = excluded.fate, at = excluded.at, reason = excluded.reason
+"""
 
 
 def tell(rows: Iterable[tuple[int, str, Fate, str]]) -> None:
     """Upsert fates: (change id, destination code, fate, reason) each; the reason holds no patient's particulars."""
-    at = clock.now()
-    ChangeFate.objects.bulk_create(
-        [ChangeFate(change_id=c, destination=d, fate=f, at=at, reason=r[:200]) for c, d, f, r in rows],
-        update_conflicts=True,
-        unique_fields=["change", "destination"],
-        update_fields=["fate", "at", "reason"],
-    )
+    told = [(change, destination, fate.value, reason[:200]) for change, destination, fate, reason in rows]
+    if told:
+        with connection.cursor() as cursor:
+            cursor.execute(_TELL, [clock.now(), *(list(column) for column in zip(*told, strict=True))])

@@ -12,7 +12,7 @@ from django.db import transaction
 
 from pasmirror.lib.actor import Actor
 from patients import step as steps
-from patients.facts import Groups, Kind, News
+from patients.facts import NOBODY, Groups, Kind, Named, News
 from patients.models import Appointment, Change, Gate, Patient, Stay, Trunk
 from patients.services.loaded import Loaded, Parked
 from patients.services.rows import Written, reserve
@@ -30,6 +30,17 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Aside:
+    """A message that is a person's before it could become news: its code, the reason, and whom it names."""
+
+    message: int
+    code: str
+    reason: str
+    named: Named = NOBODY
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
     """What became of one entry: applied, already (nothing to change), filed or parked; and why."""
 
@@ -41,7 +52,7 @@ class Taken:
     change: int | None = None
 
 
-def take(entries: Sequence[Entry], *, by: Actor, blocked: Collection[int] = ()) -> list[Taken]:
+def take(entries: Sequence[Entry | Aside], *, by: Actor, blocked: Collection[int] = ()) -> list[Taken]:
     """Take `entries` in order, all in one transaction; `blocked`: patients with a parked message, who wait.
 
     Raises what the database refuses (a value too long, say), and then nothing was taken: the caller tries them singly.
@@ -50,19 +61,31 @@ def take(entries: Sequence[Entry], *, by: Actor, blocked: Collection[int] = ()) 
         return _take(entries, by, set(blocked))
 
 
-def _take(entries: Sequence[Entry], by: Actor, blocked: set[int]) -> list[Taken]:
+def _take(entries: Sequence[Entry | Aside], by: Actor, blocked: set[int]) -> list[Taken]:
     most = len(entries)
     keys = reserve({Patient: most, Stay: most, Appointment: most, Trunk: 3 * most, Change: most})
-    loaded = Loaded([entry.news for entry in entries], keys)
+    batch = [entry.news for entry in entries if isinstance(entry, Entry)]
+    named = [entry.news.named if isinstance(entry, Entry) else entry.named for entry in entries]
+    loaded = Loaded(batch, named, keys)
     written = Written(by=by, epoch=Gate.objects.get(scope="site").epoch, change_ids=keys[Change])
     taken = []
     for entry in entries:
-        taken.append(_Telling(entry, loaded, written).take(blocked))
+        if isinstance(entry, Aside):
+            taken.append(_park(entry, loaded, written))
+        else:
+            taken.append(_Telling(entry, loaded, written).take(blocked))
         if taken[-1].outcome == "parked" and taken[-1].patient:
             blocked.add(taken[-1].patient)
     written.flush()
     loaded.flush()
     return taken
+
+
+def _park(aside: Aside, loaded: Loaded, written: Written) -> Taken:
+    """Park at the patient it names, so that only that patient's later messages wait."""
+    owners = (loaded.rows[Kind.PATIENT][pk] for pk in loaded.owners(aside.named))
+    known = [pk for patient in owners if (pk := loaded.known_id(patient, written))]
+    return Taken("parked", aside.code, aside.reason, aside.warnings, min(known, default=None))
 
 
 class _Telling:
@@ -81,7 +104,7 @@ class _Telling:
             patient, self.strange = self.loaded.patient(self.news, self.written.at, park=self.entry.park_unknown)
         except Parked as parked:
             return Taken("parked", parked.code, parked.reason, self.warnings, parked.patient)
-        known = self.loaded.known_id(patient)
+        known = self.loaded.known_id(patient, self.written)
         if known in blocked:
             return Taken("parked", "waits", "Waits behind an earlier message of this patient", self.warnings, known)
         self.rows[Kind.PATIENT] = patient
@@ -104,10 +127,12 @@ class _Telling:
         outcome = steps.told(held, told, moved_at=stay_trunk.moved_at if stay_trunk else None)
         self.warnings += outcome.warnings
         if isinstance(outcome, steps.Unapplied):
-            known = self.loaded.known_id(patient)
+            known = self.loaded.known_id(patient, self.written)
             return Taken("filed", outcome.code, outcome.reason, self.warnings, known)
         self.warnings += self.strange
         self.loaded.note_heard(patient, told, self.written)
+        stay = self.rows[Kind.STAY] if outcome.moved else None
+        self.loaded.keep_segments(told, patient, stay, self.entry.message)
         return self._write(patient, held, outcome)
 
     def _write(self, patient: Patient, held: Known, step: steps.Step) -> Taken:
@@ -123,7 +148,6 @@ class _Telling:
             if was != now:
                 pairs[kind] = (was, now)
         numbered = loaded.number_all(self.news, self.rows, written)
-        loaded.keep_segments(self.news, patient, self.rows.get(Kind.STAY), self.entry.message)
         change = next(written.change_ids)
         moved = self._move(change, step, full)
         if not (pairs or numbered or moved):

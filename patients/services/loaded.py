@@ -8,14 +8,12 @@ from typing import Any
 from django.db.models import Model
 
 from pasmirror.lib import clock
-from patients import facts
-from patients.facts import Groups, Kind, News
+from patients import facts, segments
+from patients.facts import NOBODY, Groups, Kind, Named, News
 from patients.identifiers import Identifier
 from patients.models import Appointment, Clinic, LastSegments, Movement, Patient, Stay, Trunk, Ward
 from patients.services.rows import IDENTIFIERS, MODELS, Written, upsert
 from patients.states import Event
-
-OF_A_STAY = ("PV1", "PV2")  # segments that say nothing of the person
 
 
 class Parked(Exception):
@@ -29,10 +27,12 @@ class Parked(Exception):
 class Loaded:
     """The rows a batch is about; new ones are made here, with ids of their own, and written by `Written`."""
 
-    def __init__(self, batch: Sequence[News], keys: Mapping[type[Model], Iterator[int]]) -> None:
-        """`keys`: reserved primary keys, enough for every row the batch may make."""
+    def __init__(
+        self, batch: Sequence[News], named: Sequence[Named], keys: Mapping[type[Model], Iterator[int]]
+    ) -> None:
+        """`named`: everybody the batch names; `keys`: reserved, enough for every row the batch may make."""
         said = {
-            Kind.PATIENT: [i for news in batch for i in news.patient_ids],
+            Kind.PATIENT: [i for one in named for i in one.patient_ids],
             Kind.STAY: [i for news in batch for i in news.stay_ids],
             Kind.APPOINTMENT: [i for news in batch for i in news.appointment_ids],
         }
@@ -41,7 +41,7 @@ class Loaded:
         self.new_ids = {kind: keys[MODELS[kind]] for kind in Kind}
         self.trunk_ids = keys[Trunk]
         self.of_object: dict[tuple[Kind, int], list[Identifier]] = {}
-        by_nhs = {str(n.patient.get("nhs", {}).get("nhs_number", "")) for n in batch if not n.patient_ids} - {""}
+        by_nhs = {one.nhs_number for one in named if not one.patient_ids} - {""}
         wanted = {kind: self._owners(kind, said[kind]) for kind in Kind}
         wanted[Kind.PATIENT] |= set(Patient.objects.filter(nhs_number__in=by_nhs).values_list("pk", flat=True))
         stays = Stay.objects.filter(pk__in=wanted[Kind.STAY]).values_list("patient_id", flat=True)
@@ -55,7 +55,9 @@ class Loaded:
             for t in Trunk.objects.filter(kind=kind, object_id__in=self.rows[kind])
         }
         self.heard_trunks: dict[tuple[Kind, int], Trunk] = {}
-        self.segments: dict[tuple[int, int], LastSegments] = {}
+        last = LastSegments.objects.filter(patient__in=self.rows[Kind.PATIENT], stay__in={0, *self.rows[Kind.STAY]})
+        self.segments: dict[tuple[int, int], list[str]] = {(row.patient_id, row.stay): row.segments for row in last}
+        self.heard_segments: dict[tuple[int, int], LastSegments] = {}
         self.moves = {
             (stay, event, clock.iso(at), ward, bay, bed)
             for stay, event, at, ward, bay, bed in Movement.objects.filter(stay__in=self.rows[Kind.STAY]).values_list(
@@ -82,9 +84,9 @@ class Loaded:
 
     def patient(self, news: News, at: datetime, *, park: bool = False) -> tuple[Patient, tuple[str, ...]]:
         """Say who is meant, making a record if nobody is (`park`: only for a registration); Parked if in doubt."""
-        owners = {self.owner[Kind.PATIENT, i] for i in news.patient_ids if (Kind.PATIENT, i) in self.owner}
-        if not news.patient_ids:
-            owners = self._by_nhs_number(news)
+        if news.named == NOBODY:
+            raise Parked("no-identity", "No number says which patient is meant")
+        owners = self.owners(news.named)
         if len(owners) > 1:
             raise Parked("two-patients", "The numbers in this message belong to different patients", min(owners))
         if not owners:
@@ -98,11 +100,13 @@ class Loaded:
             )
         return patient, ()
 
-    def _by_nhs_number(self, news: News) -> set[int]:
-        number = str(news.patient.get("nhs", {}).get("nhs_number", ""))
-        if not number:
-            raise Parked("no-identity", "No number says which patient is meant")
-        return {pk for pk, p in self.rows[Kind.PATIENT].items() if p.nhs_number == number and not p.merged_into_id}
+    def owners(self, named: Named) -> set[int]:
+        """Give the patients of these numbers."""
+        if named.patient_ids:
+            return {self.owner[Kind.PATIENT, i] for i in named.patient_ids if (Kind.PATIENT, i) in self.owner}
+        number = named.nhs_number
+        known = self.rows[Kind.PATIENT].items() if number else ()
+        return {pk for pk, patient in known if patient.nhs_number == number and not patient.merged_into_id}
 
     def _unknown(self, news: News, at: datetime, *, park: bool) -> tuple[Patient, tuple[str, ...]]:
         expected = news.event in (Event.REGISTER, Event.UPDATE)
@@ -139,8 +143,8 @@ class Loaded:
         return facts.overlaid(facts.blank(kind), self.trunk(kind, row).held)
 
     def fresh(self, news: News, patient: Patient) -> News:
-        """Give the news without demographics older than those applied already (MSH-7)."""
-        if news.sent_at and patient.sent_at and news.sent_at < patient.sent_at and news.patient:
+        """Give the news without demographics and segments older than those applied already (MSH-7)."""
+        if news.sent_at and patient.sent_at and news.sent_at < patient.sent_at and (news.patient or news.segments):
             return replaced(news)
         return news
 
@@ -183,20 +187,21 @@ class Loaded:
         """Give an object's numbers as JSON lists."""
         return [i.as_json() for i in self.of_object.get((kind, row.pk), [])]
 
-    def known_id(self, patient: Patient) -> int | None:
+    def known_id(self, patient: Patient, written: Written) -> int | None:
         """Give the id of a patient that will stand in the database; None for one made for nothing."""
-        return None if patient._state.adding else patient.pk
+        return None if patient._state.adding and patient.pk not in written.rows[Kind.PATIENT] else patient.pk
 
     def keep_segments(self, news: News, patient: Patient, stay: Any, message: int) -> None:
-        """Keep the segments the PAS sent of this patient and stay."""
+        """Keep the segments the PAS sent of this patient and stay, beside those this message does not speak of."""
         if not news.segments:
             return
-        kept = {0: [text for text in news.segments if text[:3] not in OF_A_STAY]}
+        now = {0: segments.of_person(self.segments.get((patient.pk, 0), []), news.segments, news.event)}
         if stay is not None:
-            kept[stay.pk] = list(news.segments)
-        for of_stay, segments in kept.items():
-            row = LastSegments(patient_id=patient.pk, stay=of_stay, segments=segments, message=message)
-            self.segments[patient.pk, of_stay] = row
+            now[stay.pk] = segments.of_stay(self.segments.get((patient.pk, stay.pk), []), news.segments)
+        for of_stay, kept in now.items():
+            self.segments[patient.pk, of_stay] = kept
+            row = LastSegments(patient_id=patient.pk, stay=of_stay, segments=kept, message=message)
+            self.heard_segments[patient.pk, of_stay] = row
 
     def note_heard(self, patient: Patient, news: News, written: Written) -> None:
         """Note when the feed last spoke of this patient, and how old its newest demographics are."""
@@ -238,7 +243,7 @@ class Loaded:
         """Write the trunks and the last segments."""
         upsert(self.heard_trunks.values())
         LastSegments.objects.bulk_create(
-            self.segments.values(),
+            self.heard_segments.values(),
             update_conflicts=True,
             unique_fields=["patient", "stay"],
             update_fields=["segments", "message"],
@@ -260,5 +265,6 @@ def disagreement(ours: Groups, said: Groups) -> bool:
 
 
 def replaced(news: News) -> News:
-    """Give the news without its demographics."""
-    return replace(news, patient={}, warnings=(*news.warnings, "older than what is known: demographics not taken"))
+    """Give the news without its demographics, and without the segments that hold them."""
+    warnings = (*news.warnings, "older than what is known: demographics not taken")
+    return replace(news, patient={}, segments=(), warnings=warnings)

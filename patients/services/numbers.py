@@ -6,6 +6,7 @@ from django.db import connection
 from pasmirror.lib import alarms
 from patients.facts import Kind
 from patients.identifiers import HOSPITAL, PLACER, VISIT, Identifier
+from patients.services.rows import IDENTIFIERS
 
 TEMPORARY = "PASMIRROR-TEMP"
 TYPES = {Kind.PATIENT: HOSPITAL, Kind.STAY: VISIT, Kind.APPOINTMENT: PLACER}
@@ -20,18 +21,32 @@ _WEIGHTS = range(2, 100)
 
 def take(kind: Kind) -> Identifier:
     """Take the next number for `kind`, once for ever, in the caller's transaction (last in the lock order)."""
+    while identifier := _from_pool(kind):
+        if not _in_use(kind, identifier):
+            return identifier
+        alarms.sound("pool-overlap", f"A {kind} number of a pool is in use already: it was passed over.", subject=kind)
+    alarms.sound("pool-empty", f"No {kind} numbers are left: temporary numbers are given.", subject=kind)
+    return Identifier(TYPES[kind], TEMPORARY, f"T{_temporary():08d}")
+
+
+def _from_pool(kind: Kind) -> Identifier | None:
     with connection.cursor() as cursor:
         cursor.execute(_NEXT, [kind, ["", settings.NODE]])
         row = cursor.fetchone()
     if row is None:
-        alarms.sound("pool-empty", f"No {kind} numbers are left: temporary numbers are given.", subject=kind)
-        return Identifier(TYPES[kind], TEMPORARY, f"T{_temporary():08d}")
+        return None
     number, left, low_water, width, scheme, *said = row
     if left < low_water:
         alarms.sound("pool-low", f"Few {kind} numbers are left.", subject=kind)
     type_, authority, prefix = said
     digits = f"{number:0{width}d}"
     return Identifier(type_, authority, prefix + digits + check_digit(digits, scheme))
+
+
+def _in_use(kind: Kind, identifier: Identifier) -> bool:
+    rows = IDENTIFIERS[kind].objects.filter(type=identifier.type, authority=identifier.authority, until=None)  # type: ignore[attr-defined]
+    in_use: bool = rows.filter(value=identifier.value).exists()
+    return in_use
 
 
 def check_digit(digits: str, scheme: str) -> str:

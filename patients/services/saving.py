@@ -3,6 +3,7 @@
 Gate, idempotency key, patient, stay, beds and slots, number pool; then the change, its tail row and the audit row.
 """
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -26,6 +27,8 @@ from patients.step import Known, Step, done
 
 log = structlog.get_logger()
 TRIES = 3
+FEW = threading.BoundedSemaphore(4)
+"""Saves at a time in one process: more would only queue for the interpreter while they hold the gate against a flip."""
 Keys = dict[type[Model], Iterator[int]]
 RETRYABLE = {"40001", "40P01"}  # serialization failure, deadlock
 
@@ -63,7 +66,7 @@ def save(order: Order) -> Saved:
     """Carry out the order or raise Refused (NotWritable, Stale); a deadlock is tried again."""
     for left in reversed(range(TRIES)):
         try:
-            with transaction.atomic():
+            with FEW, transaction.atomic():
                 saved = _save(order)
         except OperationalError as error:
             if left and getattr(error.__cause__, "sqlstate", None) in RETRYABLE:
@@ -77,10 +80,13 @@ def save(order: Order) -> Saved:
 def _save(order: Order) -> Saved:
     epoch = gate.writable().epoch
     order = replace(order, news=replace(order.news, occurred_at=order.news.occurred_at.replace(microsecond=0)))
-    earlier = idempotency.claim(order.key, order.by)
+    try:
+        earlier = idempotency.claim(order.key, order.by, asked=_asked(order))
+    except idempotency.KeyReused:
+        raise Refused("This form has been used already for something else. Nothing was saved: open it again.") from None
     if earlier is not None:
         return Saved(**{**earlier, "repeated": True})
-    keys = reserve({Patient: 1, Stay: 1, Appointment: 1, Trunk: len(Kind), Change: 1})
+    keys = reserve({Patient: 1, Stay: 1, Appointment: 1, Trunk: len(Kind)})
     locked = _lock(order, keys)
     order.check(locked[Kind.PATIENT])
     known = {kind: facts.of(kind, row) for kind, row in locked.items() if not row._state.adding}
@@ -88,10 +94,25 @@ def _save(order: Order) -> Saved:
         step = done(known, order.news)
     except ValueError as refusal:
         raise Refused(str(refusal)) from refusal
-    saved = _write(order, locked, known, step, Written(by=order.by, epoch=epoch, change_ids=keys[Change]), keys)
+    change_ids = reserve({Change: 1})[Change]  # after the patient's lock: changes of a patient are in commit order
+    saved = _write(order, locked, known, step, Written(by=order.by, epoch=epoch, change_ids=change_ids), keys)
     idempotency.settle(order.key, asdict(saved))
     bell.ring_after_commit("tail")
     return saved
+
+
+def _asked(order: Order) -> list[Any]:
+    """Give what makes an order the same one when it comes twice; a time taken from the clock is not part of it."""
+    news = order.news
+    return [
+        order.screen,
+        order.patient_id,
+        order.stay_id,
+        order.appointment_id,
+        news.patient,
+        news.stay,
+        news.appointment,
+    ]
 
 
 def _lock(order: Order, keys: Keys) -> dict[Kind, Any]:

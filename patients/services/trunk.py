@@ -7,42 +7,37 @@ from pasmirror.lib import clock
 from pasmirror.lib.actor import Actor
 from patients import facts
 from patients.facts import Groups, Kind, News, Value
-from patients.models import Change, Trunk
+from patients.models import Change, Patient, Trunk
 from patients.services.rows import MODELS, Written, reserve
 from patients.states import AppointmentStatus, StayStatus
 
 
 def heard(kind: Kind, object_id: int, said: Mapping[str, Mapping[str, Value]]) -> None:
-    """Take the PAS's answer to a query as what it holds; in the caller's transaction. The record stays as it is."""
+    """Take the PAS's answer to a query as what it holds, under the patient's lock. The record stays as it is."""
     trunk, _ = Trunk.objects.select_for_update().get_or_create(kind=kind, object_id=object_id)
     trunk.held = facts.overlaid(facts.overlaid(facts.blank(kind), trunk.held), said)
     trunk.heard_at = clock.now()
     trunk.save(update_fields=["held", "heard_at"])
 
 
-def rejoin(change: Change) -> None:
-    """End the branch of every group whose last change is `change`: it is in the PAS, or given up for good."""
-    for kind, object_id in objects(change).items():
-        trunk = Trunk.objects.select_for_update().filter(kind=kind, object_id=object_id).first()
-        if trunk is None:
-            continue
-        trunk.branch = {group: last for group, last in trunk.branch.items() if last != change.pk}
-        trunk.save(update_fields=["branch"])
-
-
 def take_held(change: Change, *, by: Actor, epoch: int, origin: str) -> int | None:
-    """Let the record say what the PAS holds in the groups of `change`, as a change of its own; gives its id."""
+    """End the branch of every group whose last change is `change`, and let the record say there what the PAS holds.
+
+    Groups that a later change of ours has touched stay as they are. Gives the id of the change made, if one was.
+    """
+    Patient.objects.select_for_update().get(pk=change.patient_id)
     pairs: dict[Kind, tuple[Groups, Groups]] = {}
     written = Written(by=by, epoch=epoch, change_ids=reserve({Change: 1})[Change])
     for kind, object_id in objects(change).items():
         row: Any = MODELS[kind].objects.select_for_update().get(pk=object_id)  # type: ignore[attr-defined]
-        said = Trunk.objects.get(kind=kind, object_id=object_id).held
+        trunk = Trunk.objects.select_for_update().filter(kind=kind, object_id=object_id).first()
+        mine = {group for group, last in trunk.branch.items() if last == change.pk} if trunk else set()
         was = facts.of(kind, row)
-        now = _as_held(kind, was, said, set(change.after.get(kind.value, {})))
+        now = _as_held(kind, was, trunk.held, mine) if trunk and mine else was
         if was != now:
             pairs[kind] = (was, now)
             written.touch(kind, row, now)
-    rejoin(change)
+    _rejoin(change)
     if not pairs:
         return None
     made = next(written.change_ids)
@@ -57,6 +52,15 @@ def take_held(change: Change, *, by: Actor, epoch: int, origin: str) -> int | No
     )
     written.flush()
     return made
+
+
+def _rejoin(change: Change) -> None:
+    for kind, object_id in objects(change).items():
+        trunk = Trunk.objects.select_for_update().filter(kind=kind, object_id=object_id).first()
+        if trunk is None:
+            continue
+        trunk.branch = {group: last for group, last in trunk.branch.items() if last != change.pk}
+        trunk.save(update_fields=["branch"])
 
 
 def _as_held(kind: Kind, was: Groups, said: Groups, groups: set[str]) -> Groups:
@@ -77,7 +81,12 @@ def objects(change: Change) -> dict[Kind, int]:
     return {kind: pk for kind, pk in named.items() if pk is not None}
 
 
+def held_if_heard(kind: Kind, object_id: int) -> Groups | None:
+    """Give what the PAS is known to hold of an object; None if it never spoke of it."""
+    trunk = Trunk.objects.filter(kind=kind, object_id=object_id).first()
+    return facts.overlaid(facts.blank(kind), trunk.held) if trunk and trunk.held else None
+
+
 def held(kind: Kind, object_id: int) -> Groups:
     """Give what the PAS is known to hold of an object, blank where it never spoke."""
-    trunk = Trunk.objects.filter(kind=kind, object_id=object_id).first()
-    return facts.overlaid(facts.blank(kind), trunk.held if trunk else {})
+    return held_if_heard(kind, object_id) or facts.blank(kind)

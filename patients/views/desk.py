@@ -39,8 +39,7 @@ def opened(request: HttpRequest, patient_id: int, *, page: str) -> PatientRecord
     record = patients.record(patient_id)
     if record is None:
         raise Http404
-    if request.method == "GET":
-        looking.looked(patient_id=patient_id, by=who(request), page=page)
+    looking.looked(patient_id=patient_id, by=who(request), page=page)
     return record
 
 

@@ -1,6 +1,7 @@
 """The patient's page, what became of what was entered here, and the change of details."""
 
 from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
 
 from pasmirror.lib import pages
 from pasmirror.lib.permissions import Permission, needs
@@ -11,6 +12,7 @@ from patients.views.desk import around, details, opened, saved, to_record, who
 
 
 @needs(Permission.READ)
+@require_safe
 def record(request: HttpRequest, patient_id: int) -> HttpResponse:
     """Show all there is of one patient."""
     found = opened(request, patient_id, page="record")
@@ -18,6 +20,7 @@ def record(request: HttpRequest, patient_id: int) -> HttpResponse:
 
 
 @needs(Permission.READ)
+@require_safe
 def fates(request: HttpRequest, patient_id: int) -> HttpResponse:
     """Give the part that says what became of each entry; asked for again and again, so no look is written."""
     context = {"made_here": patients.made_here(patient_id), "patient_id": patient_id}

@@ -49,7 +49,7 @@ def test_every_part_gives_its_figures_and_leaves_nothing_running(tmp_path: Path)
     done = bench(var, "--json", "--n", FEW, DATABASE_URL="postgresql://somebody@nowhere.invalid/else")
     assert done.returncode == 0, done.stdout + done.stderr
     said = json.loads(done.stdout)
-    assert set(said["machine"]) == {"Processor", "Memory", "Kernel", "Python", "PostgreSQL", "Commit"}
+    assert set(said["machine"]) == {"Processor", "Memory", "Kernel", "Python", "PostgreSQL", "Commit", "Load before"}
     figures = {(figure["part"], figure["name"]): figure for figure in said["figures"]}
     assert {part for part, _ in figures} == {"feed", "save", "lane", "pages", "memory"}
     for part, name in (

@@ -123,6 +123,20 @@ def test_a_byte_now_and_then_is_cut_off_by_the_frames_own_limit(door):
     assert stored() == ["QUIET"]
 
 
+def test_a_frame_in_two_pieces_after_a_long_silence_is_waited_for(door):
+    """The limit of a second is the frame's own: it runs from its first byte, not from the frame before."""
+    first, rest = (VT + message("SPLIT") + END)[:40], (VT + message("SPLIT") + END)[40:]
+    with HandWritten(door.port) as peer, HandWritten(door.port) as clock:
+        assert msa(peer.ask(message("BEFORE"))) == ("AA", "BEFORE")
+        clock.write(VT)
+        assert clock.answer() == b"", "more than the limit has passed"
+        peer.write(first)
+        with HandWritten(door.port) as other:
+            assert msa(other.ask(message("MEANWHILE")))[0] == "AA", "the first piece has been read by now"
+        peer.write(rest)
+        assert msa(peer.answer()) == ("AA", "SPLIT")
+
+
 def test_unreadable_bytes_and_unknown_triggers_are_answered(door):
     with HandWritten(door.port) as peer:
         assert msa(peer.ask(b"this is no HL7"))[0] == "AR"

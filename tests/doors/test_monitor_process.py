@@ -54,7 +54,7 @@ def process(pas: Pas) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 def test_it_opens_mirror_mode_and_ends_when_asked(pas: Pas, process: "subprocess.Popen[bytes]"):
-    assert ProcessBeat.objects.get(name="monitor").pid == process.pid
+    eventually(lambda: ProcessBeat.objects.filter(name="monitor", pid=process.pid).exists(), within=5)
     pas.stop()
     eventually(lambda: gate.now().mode == Mode.MIRROR, within=10)
     assert ModeMove.objects.get().by["subject"] == "monitor"

@@ -121,6 +121,22 @@ def test_ending_leaves_nobody(tmp_path: Path, wish: signal.Signals) -> None:
     assert product.everyone() == []
 
 
+def test_a_restored_database_is_noticed_before_any_process_runs(tmp_path: Path) -> None:
+    """Its audit chain ends before the anchor that is kept outside of it."""
+    product = Product(tmp_path / "var").start()
+    product.stop()
+    anchor = product.var / "anchor" / "audit.log"
+    anchor.parent.mkdir(exist_ok=True)
+    with anchor.open("a") as kept:
+        kept.write(f"4711 {'a' * 64} 2026-01-01T00:00:00+00:00\n")
+    with product:
+        assert "The database was restored or promoted" in product.said()
+        assert (product.var / "anchor" / "audit-before-2.log").exists()
+        with database_of(product) as connection:
+            said = connection.execute("SELECT code FROM lib_alarm WHERE cleared_at IS NULL").fetchall()
+            assert ("restored-database",) in said
+
+
 def test_killing_it_leaves_nobody_and_it_starts_again(tmp_path: Path) -> None:
     product = Product(tmp_path / "var").start()
     product.stop(signal.SIGKILL)

@@ -16,11 +16,11 @@ from django.conf import settings
 from django.db import connection
 
 from messaging import tasks
-from messaging.models import Outbound
+from messaging.models import Incarnation, Outbound
 from messaging.services import emission
 from messaging.simulators.receiver import Receiver
 from pasmirror import embedded
-from pasmirror.lib import audit, beat
+from pasmirror.lib import alarms, audit, beat
 from pasmirror.lib.models import AuditTail, ProcessBeat
 from patients.models import JournalTail
 from tests.committed import Aside, committed  # noqa: F401
@@ -239,3 +239,19 @@ def test_the_sweep_outlives_its_connections_and_anchors_the_audit_chain(
     assert process.poll() is None
     assert (Path(settings.VAR) / "anchor" / "audit.log").exists()
     assert beat.silent() == []
+
+
+def test_a_database_restored_under_the_running_processes_begins_a_new_life_with_emission_held(
+    processes: Processes, receivers: list[Receiver]
+) -> None:
+    process = processes.sweep()
+    saves(people=1, updates=0)
+    everything_arrived(receivers, within=15)
+    Incarnation.objects.update(system_identifier=99)
+    late = make.register("LATE")
+    anew = Outbound.objects.filter(change=late.change, control_id__startswith="M02-")
+    eventually(lambda: anew.count() == len(CODES), within=20)
+    assert "restored-database" in {alarm.code for alarm in alarms.standing()}
+    assert emission.now().valve == "held"
+    assert process.poll() is None
+    assert [len(peer.messages()) for peer in receivers] == [1, 1]

@@ -8,7 +8,7 @@ from pathlib import Path
 from django.db import connection
 
 from failover.models import Incident, Policy
-from failover.services.way_back import WayBack
+from failover.services import way_back
 from messaging.hl7.habits import FeedPolicy
 from messaging.models import Channel, Emission, Lane
 from messaging.services import apply, delivery, intake
@@ -58,7 +58,6 @@ class WorldOfTest:
         make.destination("pas", self.pas.door.listener.port, is_pas=True, timeout=2.0)
         for name, peer in self.receivers.items():
             make.destination(name, make.port_of(peer))
-        self.way_back = WayBack()
 
     def close(self) -> None:
         """End every peer."""
@@ -82,15 +81,13 @@ class WorldOfTest:
         for code in Lane.objects.values_list("destination__code", flat=True):
             delivery.run(code, seconds=0.2)
         apply.run_once()
-        self.way_back.step()
+        way_back.step()
 
-    def until(self, so: Callable[[], object], *, within: float = 20.0, afresh: bool = False) -> None:
-        """Step until `so`; `afresh`: with a reconciler just started each time, as after a kill."""
+    def until(self, so: Callable[[], object], *, within: float = 20.0) -> None:
+        """Step until `so`."""
         end = time.monotonic() + within
         while not so():
             assert time.monotonic() < end, f"not within {within} s: {so.__name__}"
-            if afresh:
-                self.way_back = WayBack()
             self.step()
 
     def hear(self) -> None:

@@ -155,6 +155,29 @@ def test_a_refusal_holds_that_patient_alone(pathology: Receiver) -> None:
     assert make.received(pathology).count(row.control_id) == 1
 
 
+def test_the_words_of_a_refusal_stay_in_the_attempt(pathology: Receiver) -> None:
+    """A peer may name the patient in them; code and error number go further, where they look like such."""
+    saved = make.register("ADAMS")
+    make.number_and_render()
+    pathology.faults.arm("refuse", times=1, code="AE", err="204", for_patient="", text="ADAMS, Ann 9990000018 unknown")
+    delivery.run("pathology")
+    row = make.of_change(saved.change, "pathology")
+    assert row.reason == "AE 204"
+    assert ChangeFate.objects.get(change_id=saved.change).reason == "AE 204"
+    assert b"ADAMS, Ann 9990000018 unknown" in bytes(Attempt.objects.get().answer)
+    said = [*status.open_lines("pathology"), *(alarm.sentence for alarm in alarms.standing())]
+    assert "ADAMS" not in " ".join(said)
+
+
+def test_an_error_number_that_is_none_goes_no_further(pathology: Receiver) -> None:
+    saved = make.register("ADAMS")
+    make.number_and_render()
+    pathology.faults.arm("refuse", times=1, code="AE", err="ADAMS Ann", for_patient="", text="")
+    delivery.run("pathology")
+    assert make.of_change(saved.change, "pathology").reason == "AE"
+    assert Attempt.objects.get().detail == "AE"
+
+
 @pytest.mark.parametrize(("code", "err"), [("AR", ""), ("CR", ""), ("AE", "206"), ("AE", "207")])
 def test_a_passing_refusal_is_tried_again_while_others_pass(pathology: Receiver, code: str, err: str) -> None:
     make.register("ADAMS")

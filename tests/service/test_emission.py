@@ -7,7 +7,8 @@ import pytest
 from messaging import states
 from messaging.models import Emission, Incarnation
 from messaging.selectors import lanes as status
-from messaging.services import delivery, emission, incarnation
+from messaging.services import delivery, emission, incarnation, rendering, sequencer
+from messaging.tasks import wake
 from pasmirror.lib import alarms, audit
 from pasmirror.lib.models import AuditRow
 from patients.models import Gate
@@ -100,6 +101,38 @@ def test_another_database_is_a_new_incarnation_with_emission_held(db: None, colu
     assert emission.now().valve == "held"
     assert [alarm.code for alarm in alarms.standing()] == [incarnation.ALARM]
     assert incarnation.check() == 2
+
+
+@pytest.mark.parametrize("column", ["system_identifier", "timeline"])
+def test_in_another_database_nothing_is_written_or_sent_before_the_check(
+    committed: None,  # noqa: F811
+    tmp_path: Path,
+    column: str,
+) -> None:
+    """A wake may come before the sweep: MSH-10 of the life before is never given twice."""
+    make.mirror_mode()
+    peer = make.receiver(tmp_path)
+    make.destination("pathology", make.port_of(peer))
+    saved = make.register("ADAMS")
+    make.number_and_render()
+    late = make.register("BAKER")
+    Incarnation.objects.update(**{column: 99})
+    sequencer.run_once()
+    with pytest.raises(incarnation.AnotherDatabase):
+        rendering.run_once()
+    with pytest.raises(incarnation.AnotherDatabase):
+        delivery.run("pathology")
+    wake("tail")
+    wake("pathology")
+    assert peer.messages() == []
+    assert make.of_change(late.change, "pathology").body is None
+
+    assert incarnation.check() == 2
+    rendering.run_once()
+    assert make.of_change(saved.change, "pathology").control_id.startswith("M01-")
+    assert make.of_change(late.change, "pathology").control_id.startswith("M02-")
+    assert delivery.run("pathology").sent == 0
+    peer.stop()
 
 
 def test_an_audit_chain_shorter_than_its_anchor_is_a_restored_database(db: None, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import threading
 import time
 import uuid
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from django.db import connection, transaction
@@ -39,11 +40,14 @@ def test_fifty_savers_and_fifty_flips_never_meet_in_a_wrong_epoch(
     savers = [_savers(THREADS // PROCESSES) for _ in range(PROCESSES)]
     try:
         eventually(lambda: Change.objects.count() > THREADS, within=60)
-        waits = [_flip(Mode.NORMAL if number % 2 == 0 else Mode.MIRROR) for number in range(FLIPS)]
+        flips = [_flip(Mode.NORMAL if number % 2 == 0 else Mode.MIRROR) for number in range(FLIPS)]
     finally:
         told = [json.loads(one.communicate(timeout=60)[0]) for one in savers]
     saved, refused = (sum(each[name] for each in told) for name in ("saved", "refused"))
+    waits = [flip.waited for flip in flips]
     assert max(waits) < 1.0, f"a flip waited {max(waits):.2f} s"
+    late = {f.ended: Change.objects.filter(epoch=f.ended).count() - f.made for f in flips}
+    assert not any(late.values()), f"saves committed after their epoch had ended: {late}"
     assert saved == Change.objects.count() == JournalTail.objects.count() == Patient.objects.count()
     assert AuditRow.objects.filter(action="register").count() == saved
     assert refused, "no save ever met a closed gate: the flips proved nothing"
@@ -62,12 +66,21 @@ def _savers(threads: int) -> subprocess.Popen[str]:
     )
 
 
-def _flip(to: Mode) -> float:
+class _Flip(NamedTuple):
+    """How long it waited, the epoch it ended, and the changes of that epoch there were when it had the gate."""
+
+    waited: float
+    ended: int
+    made: int
+
+
+def _flip(to: Mode) -> _Flip:
     time.sleep(0.05)  # let some saves through
     began = time.monotonic()
     with transaction.atomic():
-        gate.flip(to=to, by=system("test"), sentence="flip", new_epoch=True)
-    return time.monotonic() - began
+        ended = gate.flip(to=to, by=system("test"), sentence="flip", new_epoch=True).epoch - 1
+        made = Change.objects.filter(epoch=ended).count()
+    return _Flip(time.monotonic() - began, ended, made)
 
 
 def test_a_flip_waits_for_the_save_before_it_and_no_longer(committed: None) -> None:  # noqa: F811
@@ -100,14 +113,14 @@ def test_a_key_in_use_waits_and_then_answers_with_the_first_result(committed: No
 
     def first() -> None:
         with transaction.atomic():
-            assert idempotency.claim(key, make.CLERK) is None
+            assert idempotency.claim(key, make.CLERK, asked="this") is None
             inside.set()
             go_on.wait(10)
             idempotency.settle(key, {"change": 7})
 
     def second() -> dict[str, object] | None:
         with transaction.atomic():
-            return idempotency.claim(key, make.CLERK)
+            return idempotency.claim(key, make.CLERK, asked="this")
 
     one = Aside(first)
     assert inside.wait(5)

@@ -214,17 +214,50 @@ def test_a_repeat_is_not_the_pas_speaking_anew(channel):
     assert emission.now().valve == "open"
 
 
-@pytest.mark.parametrize(
-    ("ahead", "heard", "low", "high"),
-    [
-        (0.0, 10.0, 4.9, 5.1),  # a younger-looking message is believed soon
-        (0.0, -10.0, -0.2, 0.0),  # an older-looking one may just be late
-        (0.0, -3600.0, 0.0, 0.0),  # backlog
-        (0.0, 86400.0, 0.0, 0.0),  # a broken clock
-    ],
-)
-def test_what_a_message_teaches_of_the_senders_clock(ahead, heard, low, high):
-    assert low <= intake.learned(ahead, heard) <= high
+def came_before(channel, lates, *, every=10):
+    """Messages of the last minutes, one `every` so many seconds, each so many seconds old when it came."""
+    at = clock.now()
+    for number, late in enumerate(lates, 1):
+        received = at - timedelta(seconds=every * (len(lates) - number + 1))
+        Inbound.objects.create(
+            channel=channel,
+            number=number,
+            received_at=received,
+            sent_at=received - timedelta(seconds=late),
+            peer=PEER,
+            raw=b"",
+            answer=b"",
+        )
+    Channel.objects.update(last=len(lates), received_at=received)
+
+
+def test_a_slow_clock_is_learned_once_it_stays_equally_slow(channel):
+    came_before(channel, [600, 601, 605, 600, 640, 600, 600])
+    taken(message(sent=clock.now() - timedelta(minutes=10)))
+    channel.refresh_from_db()
+    assert -602 < channel.clock_ahead < -598
+    open_valve(ago=timedelta(minutes=5))
+    taken(message("NEW", sent=clock.now() - timedelta(minutes=10)))
+    assert emission.now().valve == "held", "made just now by a clock ten minutes slow"
+
+
+@pytest.mark.parametrize("lates", [[3600 - 30 * n for n in range(60)], [0] * 20 + [3600] * 3, [600] * 4])
+def test_a_backlog_that_runs_through_teaches_nothing(channel, lates):
+    came_before(channel, lates)
+    taken(message(sent=clock.now() - timedelta(seconds=lates[-1])))
+    channel.refresh_from_db()
+    assert abs(channel.clock_ahead) < 2
+
+
+def test_a_wrong_difference_is_unlearned_from_what_is_live(channel):
+    Channel.objects.update(clock_ahead=800)
+    for round_ in range(7):
+        taken(*(message(f"R{round_}-{n}") for n in range(100)))
+    channel.refresh_from_db()
+    assert abs(channel.clock_ahead) < 2
+    open_valve(ago=timedelta(minutes=1))
+    taken(message("LIVE"))
+    assert emission.now().valve == "held"
 
 
 def test_one_bad_frame_costs_no_other_its_answer(channel):

@@ -20,8 +20,8 @@ from failover.probes import Prober, Target
 from failover.selectors import evidence, trust
 from failover.services import switch
 from failover.services.monitor import Memory, one_beat
-from messaging.models import Channel
-from messaging.services import emission
+from messaging.models import Channel, Inbound, Incarnation
+from messaging.services import emission, incarnation
 from messaging.simulators.pas import Pas
 from pasmirror.lib import alarms, clock, locks
 from pasmirror.lib.actor import Actor
@@ -191,8 +191,13 @@ def test_unreachable_from_here_while_its_messages_arrive_is_an_alarm_only(place:
 
     def beat() -> bool:
         heard()
+        channel = Channel.objects.get()
+        Channel.objects.update(last=channel.last + 1)
+        Inbound.objects.create(
+            channel=channel, number=channel.last + 1, received_at=clock.now(), sent_at=clock.now(), raw=b"", answer=b""
+        )
         one_beat(memory)
-        return health() == Health.UNREACHABLE
+        return health() == Health.UNREACHABLE and bool(alarms.standing())
 
     eventually(beat, within=5, every=0.1)
     assert gate.now().mode == Mode.NORMAL
@@ -322,6 +327,31 @@ def test_emission_held_by_a_person_or_by_two_masters_stays_held(place: Place, me
     assert emission.now().valve == "held"
     switch.open_emission(by=OLIVE, reason="it is silent for good")
     assert "two-masters" not in {alarm.code for alarm in alarms.standing()}
+
+
+@pytest.mark.parametrize("when", ["in mirror mode", "before the outage"])
+def test_after_a_restore_only_a_person_opens_emission(place: Place, memory: Memory, when: str):
+    heard()
+    one_beat(memory)
+    incarnation.check()
+    if when == "in mirror mode":
+        place.pas.stop()
+        beats(memory, Mode.MIRROR)
+        assert emission.now().valve == "open"
+        switch.acknowledge(by=OLIVE)  # so that the hourly limit is not what holds it
+    Incarnation.objects.update(system_identifier=99)
+    assert incarnation.check() == 2
+    place.pas.stop()
+    beats(memory, Mode.MIRROR)
+    watched_for(0.6, memory)
+    assert emission.now().valve == "held"
+    assert one_beat(memory).endswith("emission held: the database was restored or promoted.")
+    assert Watch.objects.get().proposal == "open"
+
+    epoch = gate.now().epoch
+    switch.open_emission(by=OLIVE, reason="compared with every receiver")
+    assert (emission.now().valve, gate.now().epoch) == ("open", epoch + 1)
+    assert incarnation.ALARM not in {alarm.code for alarm in alarms.standing()}
 
 
 @pytest.mark.usefixtures("committed")

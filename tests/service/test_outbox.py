@@ -2,11 +2,11 @@
 
 import pytest
 
-from messaging.models import Outbound
+from messaging.models import Attempt, Outbound
 from messaging.services import outbox, rendering, sequencer
-from pasmirror.lib import alarms
+from pasmirror.lib import alarms, clock
 from pasmirror.lib.models import AuditRow
-from patients.models import Change, ChangeFate
+from patients.models import Change, ChangeFate, Gate
 from patients.refusals import Refused
 from tests.factories import lanes as make
 
@@ -98,6 +98,39 @@ def test_nothing_is_sent_again_that_would_turn_the_clock_back(lanes: None) -> No
     with pytest.raises(Refused, match="turn the clock back"):
         outbox.resend(row.pk, by=make.OPERATOR, reason="")
     assert make.of_change(first.change, "pathology").leg == "set_aside"
+
+
+@pytest.mark.parametrize("leg", ["sending", "set_aside", "queued", "held"])
+def test_nothing_is_sent_again_before_a_later_one_that_may_have_arrived(lanes: None, leg: str) -> None:
+    first = make.register()
+    later = make.update(first, 1, "1")
+    make.number_and_render()
+    row = stand(first.change, "pathology", "set_aside", attempts=1)
+    stand(later.change, "pathology", leg, attempts=1)
+    with pytest.raises(Refused, match="turn the clock back"):
+        outbox.resend(row.pk, by=make.OPERATOR, reason="")
+
+
+def test_a_later_one_that_was_only_ever_refused_forbids_nothing(lanes: None) -> None:
+    first = make.register()
+    later = make.update(first, 1, "1")
+    make.number_and_render()
+    row = stand(first.change, "pathology", "set_aside", attempts=1)
+    refused = stand(later.change, "pathology", "held", attempts=1)
+    Attempt.objects.create(
+        outbound=refused, token=1, opened_at=clock.now(), closed_at=clock.now(), ending=Attempt.Ending.REFUSED
+    )
+    outbox.resend(row.pk, by=make.OPERATOR, reason="")
+    assert make.of_change(first.change, "pathology").leg == "queued"
+
+
+def test_nothing_is_sent_again_for_an_epoch_that_was_ended(lanes: None) -> None:
+    change = make.register().change
+    make.number_and_render()
+    row = stand(change, "pathology", "set_aside", attempts=1)
+    Gate.objects.update(epoch=3, fenced=2)
+    with pytest.raises(Refused, match="its epoch was ended"):
+        outbox.resend(row.pk, by=make.OPERATOR, reason="")
 
 
 @pytest.mark.parametrize("leg", ["accepted", "sending", "queued", "left_to_pas"])

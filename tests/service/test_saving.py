@@ -67,6 +67,24 @@ def test_the_same_form_twice_is_one_record(mirror_mode):
     assert Patient.objects.count() == 1
 
 
+def test_a_key_is_good_for_one_form_of_one_person(mirror_mode):
+    key = uuid.uuid4()
+    register(key)
+    with pytest.raises(Refused, match="used already"):
+        register(key, family="BAKER")
+    with pytest.raises(Refused, match="used already"):
+        registration.register(
+            patient={
+                "name": {"family": "SMITH", "given": "John"},
+                "birth": {"born": "1952-03-01"},
+                "sex": {"sex": "M"},
+            },
+            by=Actor("another", "clerk", "password"),
+            key=key,
+        )
+    assert Patient.objects.count() == 1
+
+
 def test_a_stale_form_is_refused_with_what_stands_there_now(mirror_mode):
     saved = register()
     registration.update(

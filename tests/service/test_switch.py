@@ -2,16 +2,18 @@
 
 import threading
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
+from failover.health import Health
 from failover.models import Incident, ModeMove, Observation, Policy, Signature, Watch
 from failover.selectors import evidence, incidents
 from failover.services import switch
-from messaging.models import Channel, Inbound
-from messaging.services import emission
+from messaging.models import Attempt, Channel, Inbound, Incarnation, Outbound
+from messaging.services import emission, incarnation, outbox
 from pasmirror.lib import alarms, audit, clock
 from pasmirror.lib.actor import Actor, system
 from pasmirror.lib.models import AuditRow, Role, User
@@ -22,6 +24,7 @@ from patients.services import registration
 from patients.states import Mode
 from tests.committed import Aside, committed  # noqa: F401
 from tests.eventually import eventually
+from tests.factories import lanes as make
 
 OLIVE = Actor("olive", Role.OPERATOR, "password")
 CLERK = Actor("clare", Role.CLERK, "password")
@@ -101,7 +104,7 @@ def test_standing_down_ends_the_incident_only_while_nothing_was_captured():
     now = switch.stand_down(by=MONITOR, reason="PAS up; nothing was captured.")
     incident = Incident.objects.get()
     assert (now.mode, now.epoch, now.fenced) == (Mode.NORMAL, 3, 0)
-    assert (incident.closing, incident.report) == ("stood_down", {"last_epoch": 2})
+    assert (incident.closing, incident.report) == ("stood_down", {"health": "unknown", "last_epoch": 2})
     assert not alarms.standing()
 
     switch.open_mirror(by=MONITOR, reason="PAS down.")
@@ -118,6 +121,63 @@ def test_release_needs_every_item_of_the_checklist(missing: str):
         switch.release(by=OLIVE, reason="back", checklist=ALL | {missing: False})
     assert switch.CHECKLIST[missing] in refusal.value.reason
     assert (gate.now().mode, Signature.objects.count()) == (Mode.MIRROR, 0)
+
+
+@pytest.fixture
+def restored(db: None) -> None:
+    """Mirror mode with emission open, two lanes, one message acknowledged and one not; then the database is another."""
+    NumberPool.objects.create(kind="patient", type="MR", authority="PASMIRROR", prefix="M", next=1, last=99)
+    make.destination("pas", is_pas=True)
+    make.destination("pathology")
+    incarnation.check()
+    switch.open_mirror(by=OLIVE, reason="down")
+    switch.open_emission(by=OLIVE, reason="speak")
+    for name in ("ADAMS", "BAKER", "CLARK"):
+        make.register(name)
+    make.number_and_render()
+    first, second, _ = Outbound.objects.filter(lane__destination__code="pathology").order_by("seq")
+    Outbound.objects.filter(pk=first.pk).update(leg="accepted", attempts=1)
+    Outbound.objects.filter(pk=second.pk).update(leg="sending", attempts=1)
+    Attempt.objects.create(outbound=second, token=1, opened_at=clock.now())
+    Incarnation.objects.update(timeline=99)
+    incarnation.check()
+
+
+def test_opening_emission_in_a_restored_database_begins_an_epoch_without_what_may_have_been_sent(restored: None):
+    assert emission.now().valve == "held"
+    switch.open_emission(by=OLIVE, reason="compared")
+    assert (gate.now().mode, gate.now().epoch, emission.now().valve) == (Mode.MIRROR, 3, "open")
+    assert make.legs("pathology") == ["accepted", "set_aside", "set_aside"]
+    assert make.legs("pas") == ["unreleased"] * 3  # what was captured is still the PAS's to be told
+    assert not Attempt.objects.filter(closed_at=None).exists()
+    move = ModeMove.objects.order_by("-pk")[0]
+    assert (move.after, move.epoch) == ("open", 3)
+    assert move.sentence == (
+        "olive opened emission: compared. The database had been restored: epoch 3 begins, and 2 messages that may "
+        "have been sent before are set aside."
+    )
+    assert incarnation.ALARM not in {alarm.code for alarm in alarms.standing()}
+    make.register("DAVIS")
+    make.number_and_render()
+    assert make.legs("pathology")[3:] == ["queued"]
+    doubtful = Outbound.objects.get(lane__destination__code="pathology", seq=2)
+    outbox.resend(doubtful.pk, by=OLIVE, reason="pathology never had it")
+
+
+def test_no_process_opens_emission_in_a_restored_database(restored: None):
+    with pytest.raises(Refused, match="Only a person may open emission: the database was restored or promoted"):
+        switch.open_emission(by=MONITOR, reason="PAS down.")
+    assert (gate.now().epoch, emission.now().valve) == (2, "held")
+
+
+def test_emission_waits_until_every_change_is_on_the_lanes_of_a_restored_database(restored: None):
+    make.register("DAVIS")
+    with pytest.raises(Refused, match="try again"):
+        switch.open_emission(by=OLIVE, reason="compared")
+    assert (gate.now().epoch, emission.now().valve) == (2, "held")
+    make.number_and_render()
+    switch.open_emission(by=OLIVE, reason="compared")
+    assert make.legs("pathology")[3] == "set_aside"
 
 
 def test_release_holds_emission_signs_and_acknowledges_in_one():
@@ -193,6 +253,29 @@ def test_a_learned_clock_difference_counts_when_the_pas_spoke():
     assert evidence.spoke_at(opened) is not None
 
 
+def test_what_arrives_late_was_made_before_and_is_no_sign_of_life():
+    began = clock.now() - timedelta(seconds=60)
+    said("down", seconds=60)
+    heard(made_ago=300)
+    assert evidence.spoke_at(began) is None
+    assert evidence.picture().health == Health.DOWN
+    heard(made_ago=5)
+    assert evidence.picture().health == Health.UNREACHABLE
+
+
+def test_a_message_cannot_have_been_made_after_it_came():
+    began = clock.now() - timedelta(minutes=10)
+    heard(made_ago=-86400)  # dated tomorrow
+    Inbound.objects.update(received_at=began - timedelta(minutes=1))
+    assert evidence.spoke_at(began) is None
+
+
+def test_a_frame_that_was_refused_is_no_sign_that_the_pas_speaks():
+    heard(made_ago=1)
+    Inbound.objects.update(outcome="refused")
+    assert evidence.spoke_at() is None
+
+
 def test_pause_and_resume_are_remembered_and_said():
     switch.pause(by=OLIVE, reason="PAS upgrade")
     assert Watch.objects.get().paused
@@ -202,6 +285,49 @@ def test_pause_and_resume_are_remembered_and_said():
     switch.resume(by=OLIVE, reason="done")
     assert not Watch.objects.get().paused
     assert not alarms.standing()
+
+
+@pytest.mark.parametrize(
+    "throw",
+    [
+        lambda epoch: switch.open_mirror(by=MONITOR, reason="PAS down.", expected=epoch),
+        lambda epoch: switch.open_emission(by=MONITOR, reason="PAS down.", expected=epoch),
+        lambda epoch: switch.stand_down(by=MONITOR, reason="PAS up.", expected=epoch),
+    ],
+)
+def test_what_was_decided_before_a_pause_or_tilt_is_not_done_after_it(throw: Callable[[int], object]):
+    if throw.__code__.co_names[1] != "open_mirror":
+        switch.open_mirror(by=MONITOR, reason="PAS down.")
+    before = (gate.now().epoch, gate.now().mode, emission.now().valve)
+    switch.pause(by=OLIVE, reason="PAS upgrade")
+    with pytest.raises(Refused, match="paused"):
+        throw(before[0])
+    switch.resume(by=OLIVE, reason="done")
+    Watch.objects.update(tilt_until=clock.now(), tilt_reason="no beat for 90 s")
+    with pytest.raises(Refused, match="TILT"):
+        throw(before[0])
+    assert (gate.now().epoch, gate.now().mode, emission.now().valve) == before
+
+
+@pytest.mark.usefixtures("committed")
+def test_a_pause_waits_for_a_flip_under_way():
+    """Nobody is told that the monitor is paused while it still flips."""
+    flipping, go = threading.Event(), threading.Event()
+
+    def slow_flip() -> None:
+        with transaction.atomic():
+            switch.open_mirror(by=MONITOR, reason="PAS down.", expected=1)
+            flipping.set()
+            assert go.wait(10)
+
+    flipper = Aside(slow_flip)
+    assert flipping.wait(10)
+    pauser = Aside(lambda: switch.pause(by=OLIVE, reason="PAS upgrade"))
+    eventually(waits_for_the_gate, within=5, why="the pause waits for the flip")
+    go.set()
+    flipper.result()
+    pauser.result()
+    assert Watch.objects.get().paused
 
 
 def test_acknowledging_lets_the_monitor_act_by_itself_again():
@@ -223,6 +349,13 @@ def test_a_person_who_confirms_an_outage_does_not():
     said("down")
     switch.open_mirror(by=OLIVE, reason="as proposed")
     assert not incidents.planned(Incident.objects.get())
+
+
+def test_a_window_planned_at_night_with_the_feed_silent_is_a_persons_to_end():
+    said("up")
+    said("down", way="feed")
+    switch.open_mirror(by=OLIVE, reason="upgrade tonight")
+    assert incidents.planned(Incident.objects.get())
 
 
 def test_attesting_takes_up_or_down_only():
@@ -299,8 +432,6 @@ def test_a_change_saved_while_standing_down_is_decided_keeps_mirror_mode_open():
     writing, go = threading.Event(), threading.Event()
 
     def slow_save() -> None:
-        from django.db import transaction
-
         with transaction.atomic():
             save()
             writing.set()

@@ -98,17 +98,23 @@ def test_a_dead_web_page_beside_a_working_interface_is_degraded():
 
 
 def test_unreachable_when_its_messages_still_arrive():
-    decision = decide(replace(NORMAL, heard_at=at(50)), [word(Verdict.DOWN, now=600)], RULES, at(600))
+    decision = decide(replace(NORMAL, spoke_at=at(50)), [word(Verdict.DOWN, now=600)], RULES, at(600))
     assert (decision.mode, decision.picture.health) == (Mode.NORMAL, Health.UNREACHABLE)
 
 
 def test_messages_under_way_when_it_died_do_not_make_it_unreachable():
-    decision = decide(replace(NORMAL, heard_at=at(2)), [word(Verdict.DOWN, now=60)], RULES, at(60))
+    decision = decide(replace(NORMAL, spoke_at=at(2)), [word(Verdict.DOWN, now=60)], RULES, at(60))
     assert decision.mode == Mode.MIRROR
 
 
+def test_backlog_that_an_engine_drains_does_not_hide_a_true_outage():
+    """It arrives long after the failure began and was made before."""
+    decision = decide(replace(NORMAL, spoke_at=at(-5)), [word(Verdict.DOWN, now=60)], RULES, at(60))
+    assert (decision.mode, decision.picture.health) == (Mode.MIRROR, Health.DOWN)
+
+
 def test_unreachable_ends_when_the_feed_falls_silent_too():
-    decision = decide(replace(NORMAL, heard_at=at(50)), [word(Verdict.DOWN, now=1000), silence(1000)], RULES, at(1000))
+    decision = decide(replace(NORMAL, spoke_at=at(50)), [word(Verdict.DOWN, now=1000), silence(1000)], RULES, at(1000))
     assert decision.mode == Mode.MIRROR
 
 
@@ -129,6 +135,14 @@ def test_the_newest_attestation_stands():
         word(Verdict.UP, now=5, way="person", by="amir"),
     ]
     assert decide(NORMAL, words, RULES, at(6)).mode == Mode.NORMAL
+
+
+def test_an_attestation_older_than_the_failure_does_not_contradict_it():
+    down = word(Verdict.DOWN, now=100, since=40)
+    before = word(Verdict.UP, now=39, way="person", by="olive")
+    since = word(Verdict.UP, now=41, way="person", by="olive")
+    assert look([down, before], RULES, at(100)).health == Health.DOWN
+    assert look([down, since], RULES, at(100)).health == Health.UNREACHABLE
 
 
 def test_stale_words_do_not_count():
@@ -226,7 +240,7 @@ seen_of = st.builds(
     flips=st.integers(0, 3),
     emissions=st.integers(0, 2),
     well_since=st.none() | st.integers(-5000, 200).map(at),
-    heard_at=st.none() | st.integers(-5000, 200).map(at),
+    spoke_at=st.none() | st.integers(-5000, 200).map(at),
 )
 rules_of = st.builds(
     Rules, capture=st.sampled_from(How), emission=st.sampled_from(How), emission_kinds=st.integers(1, 3)

@@ -11,8 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, InterfaceError, connection
 
 from failover.selectors import evidence
-from failover.services import monitor
-from failover.services.way_back import WayBack
+from failover.services import monitor, way_back
 from pasmirror.lib import beat
 
 log = structlog.get_logger()
@@ -47,7 +46,6 @@ class Watching:
         self.ended = threading.Event()
         self.fault = ""
         self.memory = monitor.Memory()
-        self.way_back = WayBack()
         self._beaten = 0.0
 
     def run(self) -> None:
@@ -90,6 +88,6 @@ class Watching:
         return max(0.0, every - (time.monotonic() - began))
 
     def _way_back(self) -> float:
-        done = self.way_back.step()
+        done = way_back.step()
         connection.close_if_unusable_or_obsolete()
         return BUSY if done else IDLE

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
 from messaging.services import apply
+from messaging.services.tries import Tries
 from pasmirror.lib import beat
 
 log = structlog.get_logger()
@@ -37,19 +38,25 @@ class Command(BaseCommand):
 
 
 def run(ended: threading.Event) -> None:
-    """Apply until `ended`; a database that is away is waited for, with smaller batches when it comes back."""
+    """Apply until `ended`; after a fault of the database with smaller batches, at last message by message."""
     pause, limit, done = IDLE_LEAST, BATCH, 0
-    clock = _BeatClock()
+    clock, tries = _BeatClock(), Tries()
     while not ended.is_set():
+        refused: list[int] = []
         try:
-            count = apply.run_once(limit)
+            count, refused = apply.singly() if limit == 1 else (apply.run_once(limit), refused)
+            tries.note(refused)
             done += count
             clock.beat(f"{done} messages applied since the start")
         except (DatabaseError, InterfaceError) as fault:
             limit = max(1, limit // 2)
-            pause = min(AWAY_MOST, max(AWAY_LEAST, pause * 2))
-            log.warning("apply.database_away", error=type(fault).__name__, again_in=pause, batch=limit)
+            log.warning("apply.database_away", error=type(fault).__name__, batch=limit)
             connection.close()
+            pause = _longer(pause)
+            ended.wait(pause)
+            continue
+        if refused:
+            pause = _longer(pause)
             ended.wait(pause)
             continue
         limit = min(BATCH, limit * 2)
@@ -59,6 +66,10 @@ def run(ended: threading.Event) -> None:
             ended.wait(pause)
             pause = min(IDLE_MOST, pause * 1.5)
     close_old_connections()
+
+
+def _longer(pause: float) -> float:
+    return min(AWAY_MOST, max(AWAY_LEAST, pause * 2))
 
 
 class _BeatClock:

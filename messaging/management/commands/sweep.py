@@ -55,6 +55,7 @@ class Sweep:
         self.overdue, self.anchor = overdue, anchor
         self.ended = threading.Event()
         self.fault = ""
+        self._unsure = True  # whether the database is the one it was
         self.numbered = 0
         self._beaten = self._anchored = 0.0
         self._lanes: dict[str, threading.Thread] = {}
@@ -63,7 +64,7 @@ class Sweep:
 
     def run(self) -> None:
         """Sweep until `ended`."""
-        self._retry(lambda: incarnation.check(self.anchor))
+        self._retry(self._be_sure)
         loops = [
             threading.Thread(target=self._loop, args=(work,), name=work.__name__)
             for work in (self._number, self._look, self._ring)
@@ -81,8 +82,7 @@ class Sweep:
             try:
                 pause = work()
             except (DatabaseError, InterfaceError) as fault:
-                log.warning("sweep.database_away", work=work.__name__, error=type(fault).__name__)
-                connection.close()
+                self._away(work.__name__, fault)
                 pause = AWAY
             except Exception as fault:
                 self.fault = type(fault).__name__
@@ -97,13 +97,23 @@ class Sweep:
             try:
                 work()
             except (DatabaseError, InterfaceError) as fault:
-                log.warning("sweep.database_away", work="start", error=type(fault).__name__)
-                connection.close()
+                self._away("start", fault)
                 self.ended.wait(AWAY)
             else:
                 return
 
+    def _away(self, work: str, fault: Exception) -> None:
+        log.warning("sweep.database_away", work=work, error=type(fault).__name__)
+        connection.close()
+        self._unsure = True  # another one may answer next
+
+    def _be_sure(self) -> None:
+        self._unsure = False
+        incarnation.check(self.anchor)
+
     def _number(self) -> float:
+        if self._unsure:
+            self._be_sure()
         numbered, rendered = sequencer.run_once(), rendering.run_once()
         self.numbered += numbered
         if rendered:
@@ -142,7 +152,7 @@ class Sweep:
             while not self.ended.is_set() and delivery.run(code, seconds=SLICE).more:
                 pass
         except (DatabaseError, InterfaceError) as fault:
-            log.warning("sweep.database_away", work=code, error=type(fault).__name__)
+            self._away(code, fault)
         except Exception:
             log.exception("sweep.lane_fault", lane=code)
         finally:

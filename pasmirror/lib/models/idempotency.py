@@ -9,6 +9,7 @@ class IdempotencyKey(models.Model):
     key = models.UUIDField(primary_key=True)
     by = models.CharField(max_length=150)
     at = models.DateTimeField()
+    digest = models.CharField(max_length=64)  # of what was asked for: a key is good for that alone
     result = models.JSONField(null=True)
 
     def __str__(self) -> str:

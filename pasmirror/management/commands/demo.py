@@ -34,6 +34,7 @@ class Command(BaseCommand):
         sys.exit(code)
 
     def _prepare(self) -> None:
+        cast.refuse_real()
         site.apply(cast.SITE.read_text(encoding="utf-8"), by=system("demo"), environment=cast.environment())
         cast.make()
 

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from pasmirror import running
+from pasmirror.demo import cast
 
 
 class Command(BaseCommand):
@@ -21,7 +22,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: object, **options: object) -> None:
         """Run until SIGINT, SIGTERM or SIGHUP."""
-        self.run = running.Run(simulators=bool(options["with_simulators"]), tell=self._say)
+        real = not options["with_simulators"]
+        self.run = running.Run(simulators=not real, tell=self._say, prepare=cast.refuse_demo if real else lambda: None)
         try:
             code = self.run.forever(self._ready)
         except running.CannotRun as refusal:

@@ -6,6 +6,7 @@ from django.db import models
 class Incident(models.Model):
     """One downtime. While it is open `closed_at` is null; at most one is open."""
 
+    scope = models.CharField(max_length=20, default="site")  # which gate it is about
     opened_at = models.DateTimeField()
     opened_by = models.JSONField()
     reason = models.CharField(max_length=300)
@@ -20,7 +21,7 @@ class Incident(models.Model):
         """One open incident at a time."""
 
         constraints = [
-            models.UniqueConstraint(models.Value(1), condition=models.Q(closed_at=None), name="one_open_incident")
+            models.UniqueConstraint(fields=["scope"], condition=models.Q(closed_at=None), name="one_open_incident")
         ]
 
     def __str__(self) -> str:

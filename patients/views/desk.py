@@ -96,12 +96,17 @@ def around(record: PatientRecord) -> dict[str, Any]:
     return {
         "record": record,
         "patient": record.patient,
-        "numbers": [{"label": "Hospital No.", "value": i.value} for i in hospital],
+        "numbers": [{"label": label(i.authority, len(hospital)), "value": i.value} for i in hospital],
         "ward_names": ward_names(),
         "clinic_names": clinic_names(),
         "writable": writable(),
         "read_at": clock.now(),
     }
+
+
+def label(authority: str, count: int) -> str:
+    """Name a hospital number; where there are several, by who gave it."""
+    return f"Hospital No. ({authority})" if count > 1 and authority else "Hospital No."
 
 
 def details(record: PatientRecord) -> facts.Groups:

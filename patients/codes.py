@@ -34,6 +34,7 @@ FATE: Codes = {
     "held": "Needs a person",
     "left_to_pas": "The PAS will tell them",
     "confirmed": "In the PAS",
+    "withdrawn": "Not told: a person decided otherwise",
 }
 APPOINTMENT_TYPE: Codes = {"NEW": "New patient", "FUP": "Follow-up", "PREOP": "Pre-operative assessment"}
 

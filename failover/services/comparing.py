@@ -100,7 +100,8 @@ def end(replay: Replay, change: Change, ended: Replay.End, reason: str, *, by: s
     trunk.take_held(change, by=system("reconcile"), epoch=gate.now().epoch, origin=f"replay:{change.pk}")
     replay.end, replay.reason, replay.ended_at, replay.confirmed_by = ended, reason, clock.now(), by
     replay.save()
-    fates.tell([(change.pk, PAS, Fate.CONFIRMED, reason if ended != End.CONFIRMED else "")])
+    fate = Fate.WITHDRAWN if by.startswith("person:") else Fate.CONFIRMED
+    fates.tell([(change.pk, PAS, fate, reason if ended != End.CONFIRMED else "")])
     alarms.clear("discrepancy", subject=f"change:{change.pk}")
 
 

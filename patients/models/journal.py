@@ -57,6 +57,7 @@ class Fate(models.TextChoices):
     HELD = "held", "needs a person"
     LEFT_TO_PAS = "left_to_pas", "the PAS will tell them"
     CONFIRMED = "confirmed", "in the PAS"
+    WITHDRAWN = "withdrawn", "not told: a person decided otherwise"
 
 
 class ChangeFate(models.Model):

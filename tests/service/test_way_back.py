@@ -15,7 +15,7 @@ from messaging.models import Emission, Outbound
 from messaging.services import delivery
 from pasmirror.lib import alarms, clock
 from pasmirror.lib.actor import Actor
-from patients.models import Change, Gate, Patient, PatientIdentifier, Stay, Trunk
+from patients.models import Change, ChangeFate, Gate, Patient, PatientIdentifier, Stay, Trunk
 from patients.refusals import NotWritable, Refused
 from patients.services import admissions, registration
 from patients.services.saving import Saved
@@ -160,6 +160,8 @@ def test_a_person_settles_it(world: WorldOfTest, decision: str, end: str, here: 
     assert Patient.objects.get(pk=patient.pk).phone == here
     assert world.do("find", id=_mrn(patient))["phone"] == there  # type: ignore[index]
     assert ledger.ledger(world.incident).balanced
+    shown = ChangeFate.objects.get(destination="pas").fate
+    assert shown == ("confirmed" if decision == "keep_mirror" else "withdrawn"), "the screen never lies"
     with pytest.raises(Refused, match="already"):
         discrepancies.settle(discrepancy_id=Discrepancy.objects.get().pk, decision=decision, by=ANN, reason="again")
 

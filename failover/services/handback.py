@@ -27,6 +27,7 @@ from patients.services import gate
 from patients.states import Mode
 
 log = structlog.get_logger()
+REOPENED = "handback-reopened"
 
 
 def why_not(incident: Incident | None) -> str | None:
@@ -142,6 +143,8 @@ def finish(incident: Incident, *, epoch: int) -> str:
         sentence = f"Control was handed back to the PAS; {ledger.ledger(incident).sentence}."
         writing.move(incident, before=before.mode, after=now.mode, epoch=now.epoch, by=by, sentence=sentence)
         writing.close(incident, closing="handback", report=report)
+        for code in (REOPENED, reconcile.RESTORED):  # what they told of is settled or signed
+            alarms.clear(code)
     log.info("handback.finished", incident=incident.pk, epoch=now.epoch)
     return sentence
 
@@ -174,7 +177,7 @@ def _reopen(incident: Incident, waiting: str) -> str:
             return "Hand-back has been overtaken."
         now = gate.flip(to=Mode.RECOVERY, by=by, sentence=f"The hand-back took too long: {waiting}", new_epoch=False)
         writing.move(incident, before=before.mode, after=now.mode, epoch=now.epoch, by=by, sentence=now.sentence)
-        alarms.sound("handback-reopened", now.sentence)
+        alarms.sound(REOPENED, now.sentence)
     return now.sentence
 
 

@@ -63,11 +63,12 @@ def take(entries: Sequence[Entry | Aside], *, by: Actor, blocked: Collection[int
 
 def _take(entries: Sequence[Entry | Aside], by: Actor, blocked: set[int]) -> list[Taken]:
     most = len(entries)
-    keys = reserve({Patient: most, Stay: most, Appointment: most, Trunk: 3 * most, Change: most})
+    keys = reserve({Patient: most, Stay: most, Appointment: most, Trunk: 3 * most})
     batch = [entry.news for entry in entries if isinstance(entry, Entry)]
     named = [entry.news.named if isinstance(entry, Entry) else entry.named for entry in entries]
     loaded = Loaded(batch, named, keys)
-    written = Written(by=by, epoch=Gate.objects.get(scope="site").epoch, change_ids=keys[Change])
+    change_ids = reserve({Change: most})[Change]  # after the patients' locks: changes of a patient are in commit order
+    written = Written(by=by, epoch=Gate.objects.get(scope="site").epoch, change_ids=change_ids)
     taken = []
     for entry in entries:
         if isinstance(entry, Aside):

@@ -288,9 +288,16 @@ def test_a_hand_back_that_takes_too_long_reopens_the_way_back(world: WorldOfTest
     world.release()
     world.until(ended)
     handback.begin(by=ANN, reason="done")
-    Outbound.objects.filter(lane__destination__code="pathology").update(leg="sending", attempts=1, due_at=_far())
+    ours = Outbound.objects.filter(lane__destination__code="pathology")
+    ours.update(leg="sending", attempts=1, due_at=_far())
     world.until(lambda: Gate.objects.get().mode == "recovery", within=15.0)
+    assert "handback-reopened" in {alarm.code for alarm in alarms.standing()}
     make.register("AGAIN")
+    ours.filter(leg="sending").update(leg="accepted")
+    world.until(lambda: ends() == [End.CONFIRMED] * 5)
+    handback.begin(by=ANN, reason="done")
+    world.until(lambda: Gate.objects.get().mode == "normal")
+    assert "handback-reopened" not in {alarm.code for alarm in alarms.standing()}
 
 
 def test_nothing_leaves_for_an_epoch_that_was_ended(world: WorldOfTest) -> None:

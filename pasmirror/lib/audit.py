@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 from pasmirror.lib import clock
 from pasmirror.lib.actor import Actor
@@ -26,7 +26,7 @@ def record(
     epoch: int | None = None,
     detail: dict[str, Any] | None = None,
 ) -> None:
-    """Write one audit row in the caller's transaction; `detail` holds ids and codes, never a name or number."""
+    """Write one audit row as `record_all` does; `detail` holds ids and codes, never a name or number."""
     record_all([new_row(action=action, by=by, subject=subject, change=change, epoch=epoch, detail=detail)])
 
 
@@ -52,9 +52,10 @@ def new_row(
 
 
 def record_all(rows: Iterable[AuditRow]) -> None:
-    """Write many rows and their tail in the caller's transaction."""
-    written = AuditRow.objects.bulk_create(rows)
-    AuditTail.objects.bulk_create(AuditTail(row=row) for row in written)
+    """Write many rows and their tail in the caller's transaction, or in one of their own where there is none."""
+    with transaction.atomic(savepoint=False):  # a row that a killed process left without its tail is never linked
+        written = AuditRow.objects.bulk_create(rows)
+        AuditTail.objects.bulk_create(AuditTail(row=row) for row in written)
 
 
 def digest(previous: str, row: AuditRow) -> str:

@@ -24,8 +24,9 @@ from failover.services import observations, switch
 from failover.states import Decision, Seen, decide
 from messaging.services import emission
 from messaging.states import Valve
-from pasmirror.lib import alarms, locks
+from pasmirror.lib import alarms, crash, locks
 from pasmirror.lib.actor import system
+from pasmirror.lib.crash import Point
 from pasmirror.lib.locks import Lock
 from patients.models import Gate
 from patients.refusals import Refused
@@ -209,9 +210,11 @@ def _act(decision: Decision, seen: Seen, stands: Gate, words: list[Word], *, lat
         if throw := THROWS.get((seen.mode, decision.mode)):
             with _impatient():
                 epoch = throw(by=by, reason=decision.sentence, evidence=words, expected=epoch).epoch
+            crash.at(Point.FLIP_COMMITTED)
         if decision.valve == Valve.OPEN and seen.valve == Valve.HELD:
             with _impatient():
                 switch.open_emission(by=by, reason=decision.sentence, evidence=words, expected=epoch)
+            crash.at(Point.EMISSION_COMMITTED)
     except (Refused, OperationalError) as fault:
         if isinstance(fault, OperationalError) and getattr(fault.__cause__, "sqlstate", "") != LOCK_NOT_AVAILABLE:
             raise

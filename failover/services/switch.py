@@ -19,8 +19,9 @@ from failover.services import comparing, incidents, observations
 from failover.states import Move
 from messaging.services import emission, outbox
 from messaging.states import Valve
-from pasmirror.lib import alarms, audit, clock, locks
+from pasmirror.lib import alarms, audit, clock, crash, locks
 from pasmirror.lib.actor import Actor
+from pasmirror.lib.crash import Point
 from pasmirror.lib.locks import Lock
 from pasmirror.lib.models import User
 from pasmirror.lib.permissions import Permission, actor_of, may
@@ -129,6 +130,7 @@ def open_emission(
         incidents.one_master()
         if reading.is_person(by):
             incidents.seen(incident, by=by)
+        crash.at(Point.EMISSION_RECORDED)
 
 
 def why_not_emit(incident: Incident, by: Actor) -> str | None:
@@ -252,6 +254,7 @@ def _moved(
     incidents.move(
         incident, before=before, after=now.mode, epoch=now.epoch, by=by, sentence=now.sentence, evidence=seen
     )
+    crash.at(Point.FLIP_RECORDED)
 
 
 def _valve_moved(incident: Incident | None, after: Valve, by: Actor, sentence: str, seen: list[dict[str, Any]]) -> None:

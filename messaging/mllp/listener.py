@@ -18,6 +18,8 @@ import structlog
 from messaging.hl7.habits import FeedPolicy
 from messaging.mllp.frames import Framer, Junk, TooLong, frame
 from messaging.services.intake import Frame
+from pasmirror.lib import crash
+from pasmirror.lib.crash import Point
 
 log = structlog.get_logger()
 Store = Callable[[FeedPolicy, Sequence[Frame]], Sequence[bytes | None]]
@@ -166,6 +168,7 @@ class Listener:
             writer.write(frame(answer))
         if futures:
             await writer.drain()
+            crash.at(Point.INTAKE_ANSWERED)
         return readable
 
     def _submit(self, arrived: Frame) -> asyncio.Future[bytes]:

@@ -14,6 +14,8 @@ from typing import Literal
 from messaging.hl7.ack import read_answer
 from messaging.hl7.read import Unreadable
 from messaging.mllp.frames import Framer, Junk, TooLong, frame
+from pasmirror.lib import crash
+from pasmirror.lib.crash import Point
 
 Phase = Literal["connect", "write", "wait", "reset", "wrong_id", "garbage"]
 LINGER = 0.2  # seconds to wait for the CR of a frame that ends in FS alone
@@ -90,6 +92,7 @@ class Peer:
         try:
             sock = self._connected(deadline)
             self._write(sock, frame(body), deadline)
+            crash.at(Point.SENDER_BYTES_SENT)
             raw = self._read(sock, deadline)
             _check(raw, control_id)
         except _Ended as ended:

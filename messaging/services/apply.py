@@ -17,8 +17,9 @@ from messaging.hl7.news import news, whose
 from messaging.hl7.read import Message, Unreadable
 from messaging.models import Channel, Inbound
 from messaging.states import Outcome
-from pasmirror.lib import clock, locks
+from pasmirror.lib import clock, crash, locks
 from pasmirror.lib.actor import Actor, system
+from pasmirror.lib.crash import Point
 from pasmirror.lib.locks import Lock
 from patients.facts import NOBODY, Named, News
 from patients.services import feed
@@ -82,7 +83,10 @@ def _oldest(channel: Channel, count: int) -> list[_Frame]:
 
 def _apply(frames: list[_Frame]) -> int:
     if frames:
-        _write(frames, _take([frame.read for frame in frames], by=system("apply")))
+        taken = _take([frame.read for frame in frames], by=system("apply"))
+        crash.at(Point.APPLY_TAKEN)
+        _write(frames, taken)
+        crash.at(Point.APPLY_WRITTEN)
     return len(frames)
 
 

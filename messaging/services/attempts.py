@@ -13,7 +13,8 @@ from messaging.models import Attempt, Outbound
 from messaging.services.lanes import Lease, LostLease
 from messaging.services.settling import Parcel, Told, settle
 from messaging.states import Leg, why_not_send
-from pasmirror.lib import clock, locks
+from pasmirror.lib import clock, crash, locks
+from pasmirror.lib.crash import Point
 from pasmirror.lib.locks import Lock
 from patients.models import Fate
 from patients.services import fates
@@ -48,6 +49,7 @@ def step(lease: Lease, ended: tuple[Parcel, Ending] | None, *, open_next: bool =
         found: Parcel | Nothing = Nothing("the slice is over")
         if ended:
             told.append(settle(lease.destination, *ended, failures=ground.failures))
+            crash.at(Point.DELIVER_SETTLED)
         if ended and isinstance(ended[1], NoAnswer):
             found = Nothing(f"no answer ({ended[1].phase}): the lane rests")
         elif open_next:

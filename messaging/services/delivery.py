@@ -16,6 +16,8 @@ from messaging.services import attempts, incarnation, lanes
 from messaging.services.attempts import Nothing
 from messaging.services.lanes import Lease, LostLease
 from messaging.services.settling import Parcel
+from pasmirror.lib import crash
+from pasmirror.lib.crash import Point
 
 log = structlog.get_logger()
 SLACK = 5.0  # seconds a lease outlives its slice and the longest wait for an answer
@@ -46,6 +48,7 @@ def run(lane_code: str, *, seconds: float = 2.0) -> Slice:
     lease = lanes.claim(to, holder=lanes.me(), seconds=seconds + 2 * to.timeout + SLACK)
     if lease is None:
         return Slice(0, "another is at it")
+    crash.at(Point.DELIVER_CLAIMED)
     peer = _take_peer(to)
     lost = True
     try:
@@ -71,7 +74,9 @@ def _slice(lease: Lease, peer: Peer, *, until: float) -> Slice:
         found = _step(lease, ended, open_next=not over)
         if isinstance(found, Nothing):
             return Slice(sent, found.sentence, more=over)
+        crash.at(Point.DELIVER_ATTEMPT_COMMITTED)
         ending = peer.send(found.body, found.control_id)
+        crash.at(Point.DELIVER_ANSWER_HEARD)
         sent += isinstance(ending, Accepted)
         ended = (found, ending)
 

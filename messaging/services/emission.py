@@ -8,8 +8,9 @@ import structlog
 
 from messaging.models import Emission
 from messaging.states import Valve
-from pasmirror.lib import audit, bell, clock, locks
+from pasmirror.lib import audit, bell, clock, crash, locks
 from pasmirror.lib.actor import Actor
+from pasmirror.lib.crash import Point
 from pasmirror.lib.locks import Lock
 from patients.selectors import gate
 
@@ -39,6 +40,7 @@ def _move(valve: Valve, *, by: Actor, reason: str) -> bool:
     moved = emission.valve != valve
     emission.valve, emission.since, emission.by, emission.reason = valve, clock.now(), by.as_json(), reason[:300]
     emission.save()
+    crash.at(Point.EMISSION_MOVED)
     if moved:
         audit.record(action=f"emission_{valve}", by=by.because(reason), subject="emission", epoch=gate.now().epoch)
         log.warning("emission.moved", valve=str(valve))

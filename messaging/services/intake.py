@@ -18,8 +18,9 @@ from messaging.hl7.read import Message, Unreadable
 from messaging.models import Channel, Emission
 from messaging.services import emission
 from messaging.states import Outcome, Valve
-from pasmirror.lib import alarms, clock, locks
+from pasmirror.lib import alarms, clock, crash, locks
 from pasmirror.lib.actor import system
+from pasmirror.lib.crash import Point
 from pasmirror.lib.locks import Lock
 
 log = structlog.get_logger()
@@ -70,13 +71,16 @@ def store(channel_code: str, frames: Sequence[Frame], *, policy: FeedPolicy) -> 
         at = clock.now()
         channel, valve = _locked(channel_code)
         new = _keyed(arrivals)
+        crash.at(Point.INTAKE_KEYED)
         for number, arrival in enumerate(new, start=channel.last + 1):
             arrival.number = number
             arrival.answer = _answer(arrival, channel.pk)
         _insert(channel, new, at)
         _other_bodies(new)
         _repeat([arrival for arrival in arrivals if not arrival.number])
+        crash.at(Point.INTAKE_STORED)
         _listened(channel, new, valve, at)
+    crash.at(Point.INTAKE_COMMITTED)
     return [arrival.answer for arrival in arrivals]
 
 

@@ -18,7 +18,8 @@ from messaging.hl7.write import ChangeFacts, Mark, write
 from messaging.models import Channel, Outbound
 from messaging.services import incarnation
 from messaging.states import Leg
-from pasmirror.lib import alarms, clock
+from pasmirror.lib import alarms, clock, crash
+from pasmirror.lib.crash import Point
 from patients.models import Change, Fate, LastSegments
 from patients.services import fates
 
@@ -39,6 +40,7 @@ def run_once(limit: int = 200) -> int:
         if rows:
             desk = _Desk.open(rows)
             _store([(row, desk.body(row)) for row in rows])
+            crash.at(Point.RENDER_STORED)
     return len(rows)
 
 

@@ -9,7 +9,8 @@ from django.db import connection, transaction
 
 from messaging.models import Destination
 from messaging.states import Leg
-from pasmirror.lib import audit, locks
+from pasmirror.lib import audit, crash, locks
+from pasmirror.lib.crash import Point
 from pasmirror.lib.locks import Lock
 from patients.models import Fate
 from patients.services import fates
@@ -25,11 +26,15 @@ def run_once(limit: int = 1000) -> int:
             return 0
         lanes = _lock_lanes()
         changes = _take_tail(limit)
+        crash.at(Point.NUMBER_TAIL_TAKEN)
         if changes:
             numbered = _number(changes, list(lanes))
+            crash.at(Point.NUMBER_NUMBERED)
             _raise_heads(numbered)
             fates.tell((change, lanes[lane], Fate.QUEUED, "") for lane, _, change in numbered)
         audit.link()
+        crash.at(Point.NUMBER_LINKED)
+    crash.at(Point.NUMBER_COMMITTED)
     return len(changes)
 
 

@@ -80,6 +80,7 @@ class News:
     trigger: str = ""  # "ADT^A01"
     segments: tuple[str, ...] = ()  # the sender's segments, kept raw for overlay
     warnings: tuple[str, ...] = ()
+    reason: str = ""  # why it happened (SCH-6): the event's, never a fact of what it changed
 
     @property
     def named(self) -> Named:

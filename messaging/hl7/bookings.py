@@ -57,6 +57,6 @@ def write_times(facts: dict[str, Value], reading: Reading) -> str:
     return components("", "", str(minutes) if minutes else "", times.stamp(start, reading.zone), ends)
 
 
-def write_reason(facts: dict[str, Value]) -> str:
-    """Give SCH-7 with the reason as its text."""
-    return components("", escape(str(facts["reason"])))
+def write_reason(reason: Value) -> str:
+    """Give SCH-6 (why this event) or SCH-7 (why the appointment) with the reason as its text."""
+    return components("", escape(str(reason)))

@@ -185,7 +185,8 @@ def _sch(change: ChangeFacts, dialect: Dialect, reading: Reading) -> str:
         {
             1: numbers[1],
             2: numbers[2] or numbers[1],
-            7: bookings.write_reason(groups["booking"]),
+            6: bookings.write_reason(change.facts.get("event_reason", "")),
+            7: bookings.write_reason(groups["booking"]["reason"]),
             8: escape(str(groups["booking"]["appointment_type"])),
             11: bookings.write_times(groups["booking"], reading),
             25: bookings.STATUS_WORDS.get(str(groups["status"]["status"]), ""),

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from django import forms
 
-from pasmirror.lib import clock
+from pasmirror.lib import clock, idempotency
 from patients import cui, typed
 from patients.codes import Codes
 from patients.refusals import Refused
@@ -31,10 +31,9 @@ class PageForm(forms.Form):
         self.add_error(refused.field if refused.field in self.fields else None, refused.reason)
 
     @property
-    def idempotency_key(self) -> UUID:
-        """The form's key, once it is valid."""
-        key: UUID = self.cleaned_data["key"]
-        return key
+    def idempotency_key(self) -> idempotency.Form:
+        """The form's key, once it is valid, with the fields as they were sent."""
+        return idempotency.Form.sent(self.cleaned_data["key"], self.data)
 
     @property
     def asks(self) -> list[tuple[str, str]]:

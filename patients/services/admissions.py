@@ -2,10 +2,10 @@
 
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from pasmirror.lib import clock
 from pasmirror.lib.actor import Actor
+from pasmirror.lib.idempotency import Key
 from patients.facts import Groups, News, Value
 from patients.models import Bed, Patient, Stay, Ward
 from patients.refusals import Refused
@@ -16,7 +16,7 @@ CLOCK_SLACK = timedelta(minutes=1)  # a ward PC's clock may run this far ahead
 DIED = "4"  # method of discharge: patient died (NHS Data Dictionary)
 
 
-def admit(*, patient_id: int, seen: int, stay: Groups, occurred_at: datetime, by: Actor, key: UUID) -> Saved:
+def admit(*, patient_id: int, seen: int, stay: Groups, occurred_at: datetime, by: Actor, key: Key) -> Saved:
     """Begin a stay; refused if the patient is in already or has died, or the bed is taken, closed or unknown."""
     place = _sited(stay.get("place", {}))
     stay = {**stay, "place": place}
@@ -33,7 +33,7 @@ def admit(*, patient_id: int, seen: int, stay: Groups, occurred_at: datetime, by
     return save(Order(news=news, by=by, key=key, screen="admit", patient_id=patient_id, seen=seen, check=check))
 
 
-def transfer(*, stay_id: int, seen: int, place: dict[str, Value], occurred_at: datetime, by: Actor, key: UUID) -> Saved:
+def transfer(*, stay_id: int, seen: int, place: dict[str, Value], occurred_at: datetime, by: Actor, key: Key) -> Saved:
     """Move a stay to another ward or bed."""
     place = _sited(place)
     why_not_when(occurred_at)
@@ -56,7 +56,7 @@ def discharge(
     discharge: dict[str, Value],
     occurred_at: datetime,
     by: Actor,
-    key: UUID,
+    key: Key,
     died_at: str = "",
 ) -> Saved:
     """End a stay; method "4" (died) needs `died_at`, an ISO moment or date."""

@@ -1,10 +1,10 @@
 """Books and cancels appointments; the slot is locked before it is taken."""
 
 from datetime import datetime
-from uuid import UUID
 
 from pasmirror.lib import clock
 from pasmirror.lib.actor import Actor
+from pasmirror.lib.idempotency import Key
 from patients.facts import News, Value
 from patients.models import Appointment, Patient, Slot
 from patients.refusals import Refused
@@ -21,7 +21,7 @@ def book(
     appointment_type: str,
     reason: str,
     by: Actor,
-    key: UUID,
+    key: Key,
 ) -> Saved:
     """Book a free slot; refused if it is unknown, full, or the patient has one at that time already."""
     slot = Slot.objects.filter(clinic__code=clinic, starts_at=starts_at).first()
@@ -49,14 +49,14 @@ def book(
     return save(Order(news=news, by=by, key=key, screen="book", patient_id=patient_id, seen=seen, check=check))
 
 
-def cancel(*, appointment_id: int, seen: int, reason: str, by: Actor, key: UUID) -> Saved:
+def cancel(*, appointment_id: int, seen: int, reason: str, by: Actor, key: Key) -> Saved:
     """Call an appointment off; a reason is needed."""
     if not reason.strip():
         raise Refused("Enter why it is cancelled", "reason")
     patient = Appointment.objects.filter(pk=appointment_id).values_list("patient_id", flat=True).first()
     if patient is None:
         raise Refused("This appointment no longer exists")
-    news = News(event=Event.CANCEL_APPOINTMENT, occurred_at=clock.now(), appointment={"booking": {"reason": reason}})
+    news = News(event=Event.CANCEL_APPOINTMENT, occurred_at=clock.now(), reason=reason)
     return save(
         Order(
             news=news,

@@ -3,8 +3,9 @@
 The row is read in a statement after the lock, so that a save sees the mode and epoch it commits in (design, section 6).
 """
 
-from pasmirror.lib import clock, locks
+from pasmirror.lib import clock, crash, locks
 from pasmirror.lib.actor import Actor
+from pasmirror.lib.crash import Point
 from pasmirror.lib.locks import Lock
 from patients.models import Gate
 from patients.refusals import NotWritable
@@ -16,13 +17,16 @@ _WHY = {
 }
 
 
-def writable(scope: str = "site") -> Gate:
-    """Pass the gate for this transaction; raises NotWritable unless clerks may write in the present mode."""
+def passed(scope: str = "site") -> Gate:
+    """Pass the gate for this transaction: mode and epoch stay as given until it has ended."""
     locks.share(Lock.GATE)
-    gate = Gate.objects.get(scope=scope)
+    return Gate.objects.get(scope=scope)
+
+
+def refuse_unless_writable(gate: Gate) -> None:
+    """Raise NotWritable unless clerks may write in this mode."""
     if gate.mode not in WRITABLE:
         raise NotWritable(_WHY[Mode(gate.mode)])
-    return gate
 
 
 def flip(*, to: Mode, by: Actor, sentence: str, new_epoch: bool, fence: bool = False, scope: str = "site") -> Gate:
@@ -39,4 +43,5 @@ def flip(*, to: Mode, by: Actor, sentence: str, new_epoch: bool, fence: bool = F
         gate.epoch += 1
     gate.mode, gate.since, gate.sentence = to, clock.now(), sentence
     gate.save()
+    crash.at(Point.FLIP_GATE_MOVED)
     return gate

@@ -1,9 +1,8 @@
 """Registers a person in an outage, and changes a person's details."""
 
-from uuid import UUID
-
 from pasmirror.lib import clock
 from pasmirror.lib.actor import Actor
+from pasmirror.lib.idempotency import Key
 from patients.facts import Groups, News
 from patients.identifiers import NOT_VERIFIED, VERIFIED, nhs_digits, why_not_nhs_number
 from patients.refusals import Refused
@@ -11,7 +10,7 @@ from patients.services.saving import Order, Saved, save
 from patients.states import Event
 
 
-def register(*, patient: Groups, by: Actor, key: UUID) -> Saved:
+def register(*, patient: Groups, by: Actor, key: Key) -> Saved:
     """Make a new record with a number from the pool reserved for downtime.
 
     A family name is needed (the CUI word for an unknown one is "UNKNOWN"); an NHS number is never taken as verified.
@@ -24,7 +23,7 @@ def register(*, patient: Groups, by: Actor, key: UUID) -> Saved:
     )
 
 
-def update(*, patient_id: int, seen: int, patient: Groups, by: Actor, key: UUID) -> Saved:
+def update(*, patient_id: int, seen: int, patient: Groups, by: Actor, key: Key) -> Saved:
     """Change a person's details; `seen` is the version the form was opened on (Stale if it has moved on)."""
     return save(
         Order(

@@ -7,14 +7,15 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
-from uuid import UUID
 
 import structlog
 from django.db import OperationalError, transaction
 from django.db.models import Model
 
-from pasmirror.lib import bell, clock, idempotency
+from pasmirror.lib import bell, clock, crash, idempotency
 from pasmirror.lib.actor import Actor
+from pasmirror.lib.crash import Point
+from pasmirror.lib.idempotency import Key
 from patients import facts
 from patients.facts import Kind, News
 from patients.identifiers import Identifier
@@ -53,7 +54,7 @@ class Order:
 
     news: News
     by: Actor
-    key: UUID
+    key: Key
     screen: str
     patient_id: int | None = None
     stay_id: int | None = None
@@ -73,21 +74,26 @@ def save(order: Order) -> Saved:
                 log.info("save.tried_again", screen=order.screen)
                 continue
             raise
+        crash.at(Point.SAVE_COMMITTED)
         return saved
     raise AssertionError("unreachable")
 
 
 def _save(order: Order) -> Saved:
-    epoch = gate.writable().epoch
+    stands = gate.passed()
+    crash.at(Point.SAVE_GATE_PASSED)
     order = replace(order, news=replace(order.news, occurred_at=order.news.occurred_at.replace(microsecond=0)))
     try:
         earlier = idempotency.claim(order.key, order.by, asked=_asked(order))
     except idempotency.KeyReused:
         raise Refused("This form has been used already for something else. Nothing was saved: open it again.") from None
     if earlier is not None:
-        return Saved(**{**earlier, "repeated": True})
+        return Saved(**{**earlier, "repeated": True})  # whatever the mode is by now: it was saved
+    gate.refuse_unless_writable(stands)
+    crash.at(Point.SAVE_KEY_CLAIMED)
     keys = reserve({Patient: 1, Stay: 1, Appointment: 1, Trunk: len(Kind)})
     locked = _lock(order, keys)
+    crash.at(Point.SAVE_ROWS_LOCKED)
     order.check(locked[Kind.PATIENT])
     known = {kind: facts.of(kind, row) for kind, row in locked.items() if not row._state.adding}
     try:
@@ -95,8 +101,9 @@ def _save(order: Order) -> Saved:
     except ValueError as refusal:
         raise Refused(str(refusal)) from refusal
     change_ids = reserve({Change: 1})[Change]  # after the patient's lock: changes of a patient are in commit order
-    saved = _write(order, locked, known, step, Written(by=order.by, epoch=epoch, change_ids=change_ids), keys)
+    saved = _write(order, locked, known, step, Written(by=order.by, epoch=stands.epoch, change_ids=change_ids), keys)
     idempotency.settle(order.key, asdict(saved))
+    crash.at(Point.SAVE_KEY_SETTLED)
     bell.ring_after_commit("tail")
     return saved
 
@@ -112,6 +119,7 @@ def _asked(order: Order) -> list[Any]:
         news.patient,
         news.stay,
         news.appointment,
+        *([news.reason] if news.reason else []),
     ]
 
 
@@ -159,6 +167,8 @@ def _write(order: Order, rows: dict[Kind, Any], known: Known, step: Step, writte
             _branch(written, kind, row, change, list(differing), keys)
     if not pairs:
         raise Refused("Nothing has been changed")
+    if order.news.reason:
+        full["event_reason"] = order.news.reason
     if Kind.STAY in rows:
         stay = rows[Kind.STAY]
         full["prior_place"] = known.get(Kind.STAY, facts.blank(Kind.STAY))["place"]
@@ -175,7 +185,9 @@ def _write(order: Order, rows: dict[Kind, Any], known: Known, step: Step, writte
         objects=objects,
     )
     written.flush()
+    crash.at(Point.SAVE_JOURNALLED)
     JournalTail.objects.create(change_id=made.pk, at=written.at)
+    crash.at(Point.SAVE_TAILED)
     return Saved(made.pk, objects[Kind.PATIENT], objects.get(Kind.STAY), objects.get(Kind.APPOINTMENT))
 
 

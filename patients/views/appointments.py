@@ -12,10 +12,11 @@ from patients.forms.appointment import BookForm, CancelForm
 from patients.forms.base import today
 from patients.selectors import clinics
 from patients.services import appointments, sessions
-from patients.views.desk import around, clinic_names, opened, saved, to_record, who
+from patients.views.desk import around, clinic_names, once, opened, saved, to_record, who
 
 
 @needs(Permission.WRITE)
+@once
 def book(request: HttpRequest, patient_id: int) -> HttpResponse:
     """Choose clinic and day, then one of the free times."""
     found = opened(request, patient_id, page="book")
@@ -44,6 +45,7 @@ def book(request: HttpRequest, patient_id: int) -> HttpResponse:
 
 
 @needs(Permission.WRITE)
+@once
 def cancel(request: HttpRequest, patient_id: int, appointment_id: int) -> HttpResponse:
     """Call an appointment off, with the reason."""
     found = opened(request, patient_id, page="cancel-appointment")

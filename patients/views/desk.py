@@ -1,13 +1,15 @@
 """What the views of the desk share: who asks, whether saving is open, and how a refusal reaches the form."""
 
 from collections.abc import Callable
-from typing import Any, cast
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, cast
+from uuid import UUID
 
 from django.forms import ChoiceField
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from pasmirror.lib import clock
+from pasmirror.lib import clock, idempotency
 from pasmirror.lib.actor import Actor
 from pasmirror.lib.models import User
 from pasmirror.lib.permissions import actor_of
@@ -21,6 +23,8 @@ from patients.services import looking
 from patients.services.saving import Saved
 from patients.states import WRITABLE
 
+REDIRECTS = (301, 302, 303)
+P = ParamSpec("P")
 LABELS = {Kind.PATIENT: "these details", Kind.STAY: "this stay", Kind.APPOINTMENT: "this appointment"}
 
 
@@ -52,6 +56,26 @@ def saved(form: PageForm, save: Callable[[], Saved]) -> Saved | None:
     except Refused as refused:
         form.refuse(refused)
     return None
+
+
+def once(
+    view: Callable[Concatenate[HttpRequest, P], HttpResponse],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    """Lead a form that is sent again after it was saved to the record it made, whatever would be refused by now."""
+
+    @wraps(view)
+    def answered(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        response = view(request, *args, **kwargs)
+        if request.method != "POST" or response.status_code in REDIRECTS:
+            return response
+        try:
+            form = idempotency.Form.sent(UUID(request.POST.get("key", "")), request.POST)
+        except ValueError:
+            return response
+        earlier = idempotency.earlier(form, who(request))
+        return to_record(earlier["patient"]) if earlier else response
+
+    return answered
 
 
 def meet(form: PageForm, stale: Stale) -> None:

@@ -8,7 +8,7 @@ from pasmirror.lib.permissions import Permission, needs
 from patients.forms.patient import FIRST, MORE, EditForm, shown
 from patients.selectors import patients
 from patients.services import registration
-from patients.views.desk import around, details, opened, saved, to_record, who
+from patients.views.desk import around, details, once, opened, saved, to_record, who
 
 
 @needs(Permission.READ)
@@ -28,6 +28,7 @@ def fates(request: HttpRequest, patient_id: int) -> HttpResponse:
 
 
 @needs(Permission.WRITE)
+@once
 def edit(request: HttpRequest, patient_id: int) -> HttpResponse:
     """Change a person's details; a stale save shows both values."""
     found = opened(request, patient_id, page="details")

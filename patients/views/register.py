@@ -10,10 +10,11 @@ from patients.forms.patient import FIRST, MORE, RegisterForm
 from patients.identifiers import nhs_digits, why_not_nhs_number
 from patients.selectors import patients
 from patients.services import looking, registration
-from patients.views.desk import saved, to_record, ward_names, who, writable
+from patients.views.desk import once, saved, to_record, ward_names, who, writable
 
 
 @needs(Permission.WRITE)
+@once
 def register(request: HttpRequest) -> HttpResponse:
     """Show the form; on POST make the record and open it."""
     form = RegisterForm(request.POST if request.method == "POST" else None)

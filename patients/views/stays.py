@@ -11,12 +11,13 @@ from patients.forms.stay import AdmitForm, DischargeForm, PlaceForm, TransferFor
 from patients.selectors import wards
 from patients.selectors.patients import PatientRecord
 from patients.services import admissions
-from patients.views.desk import around, opened, saved, to_record, ward_names, who
+from patients.views.desk import around, once, opened, saved, to_record, ward_names, who
 
 Form = TypeVar("Form", bound=PlaceForm)
 
 
 @needs(Permission.WRITE)
+@once
 def admit(request: HttpRequest, patient_id: int) -> HttpResponse:
     """Begin a stay on a ward."""
     found = opened(request, patient_id, page="admit")
@@ -39,6 +40,7 @@ def admit(request: HttpRequest, patient_id: int) -> HttpResponse:
 
 
 @needs(Permission.WRITE)
+@once
 def transfer(request: HttpRequest, patient_id: int, stay_id: int) -> HttpResponse:
     """Move to another ward or bed."""
     found = opened(request, patient_id, page="transfer")
@@ -62,6 +64,7 @@ def transfer(request: HttpRequest, patient_id: int, stay_id: int) -> HttpRespons
 
 
 @needs(Permission.WRITE)
+@once
 def discharge(request: HttpRequest, patient_id: int, stay_id: int) -> HttpResponse:
     """End a stay."""
     found = opened(request, patient_id, page="discharge")

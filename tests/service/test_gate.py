@@ -89,7 +89,9 @@ def test_a_flip_waits_for_the_save_before_it_and_no_longer(committed: None) -> N
 
     def slow_save() -> int:
         with transaction.atomic():
-            epoch = gate.writable().epoch
+            stands = gate.passed()
+            gate.refuse_unless_writable(stands)
+            epoch = stands.epoch
             inside.set()
             go_on.wait(10)
             return epoch

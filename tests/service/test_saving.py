@@ -51,6 +51,18 @@ def test_register_writes_change_tail_and_audit_together(mirror_mode):
     assert Trunk.objects.get(kind="patient", object_id=saved.patient).branch["name"] == saved.change
 
 
+@pytest.mark.parametrize("mode", [Mode.HANDBACK, Mode.NORMAL])
+def test_a_form_sent_again_after_the_mode_has_changed_is_told_that_it_was_saved(mirror_mode, mode):
+    key = uuid.uuid4()
+    saved = register(key)
+    Gate.objects.update(mode=mode)
+    again = register(key)
+    assert (again.repeated, again.change) == (True, saved.change)
+    with pytest.raises(NotWritable):
+        register()
+    assert Change.objects.count() == 1
+
+
 def test_nothing_is_saved_while_the_pas_is_master(mirror_mode):
     Gate.objects.update(mode=Mode.NORMAL)
     with pytest.raises(NotWritable):

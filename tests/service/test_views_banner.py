@@ -73,7 +73,7 @@ def test_a_database_that_is_away_is_said_plainly_and_without_particulars():
     assert answer.status_code == 503
     text = answer.content.decode()
     assert "database does not answer" in text
-    assert "Nothing you typed just now has been saved" in text
+    assert "it is not certain whether your entry was saved" in text
     assert "LOVELACE" not in text
     assert answer["Cache-Control"] == "no-store"
     assert health.status_code == 503

@@ -98,6 +98,41 @@ def test_a_double_submit_makes_one_patient(clerk):
     assert Patient.objects.count() == 1
 
 
+def test_every_form_sent_again_after_it_was_saved_leads_to_the_record_and_is_saved_once(clerk, slot):
+    patient = registered(clerk)
+
+    def twice(address, form):
+        had = Change.objects.count()
+        first, second = clerk.post(address, form), clerk.post(address, form)
+        assert (first.status_code, second.status_code) == (302, 302), text_of(second)
+        assert first["Location"] == second["Location"] == reverse("record", args=[patient.pk])
+        assert Change.objects.count() == had + 1
+
+    edit = reverse("edit", args=[patient.pk])
+    twice(edit, filled(clerk, edit, family="King"))
+    twice(reverse("admit", args=[patient.pk]), admit_form(clerk, patient))
+    stay = Stay.objects.get(patient=patient)
+    transfer = reverse("transfer", args=[patient.pk, stay.pk])
+    twice(transfer, filled(clerk, transfer, ward="WA", bed="A^WA2"))
+    discharge = reverse("discharge", args=[patient.pk, stay.pk])
+    twice(discharge, filled(clerk, discharge, discharge_method="1", discharge_destination="19"))
+    book = reverse("book", args=[patient.pk])
+    twice(book, book_form(clerk, patient, slot))
+    cancel = reverse("cancel-appointment", args=[patient.pk, Appointment.objects.get(patient=patient).pk])
+    twice(cancel, filled(clerk, cancel, reason="Cannot come"))
+
+
+def test_a_form_changed_after_it_was_saved_is_refused_and_says_so(clerk):
+    patient = registered(clerk)
+    edit = reverse("edit", args=[patient.pk])
+    form = filled(clerk, edit, family="King")
+    assert clerk.post(edit, form).status_code == 302
+    again = clerk.post(edit, form | {"family": "Byron"})
+    assert again.status_code == 200
+    assert "used already for something else. Nothing was saved" in text_of(again)
+    assert Patient.objects.get(pk=patient.pk).family == "King"
+
+
 def test_errors_are_listed_on_top_with_links_to_their_fields_and_nothing_typed_is_lost(clerk):
     answer = clerk.post(reverse("register"), ada(nhs_number="485 777 3456", born="31/2/52"))
     text = text_of(answer)
@@ -295,6 +330,7 @@ def test_book_and_cancel(clerk, slot):
     assert clerk.post(address, filled(clerk, address, reason="unwell")).status_code == 302
     made.refresh_from_db()
     assert made.status == "cancelled"
+    assert "<br>unwell" in text_of(clerk.get(reverse("record", args=[patient.pk])))
 
 
 def test_a_slot_taken_meanwhile_is_refused_in_the_form(clerk, slot):

@@ -25,7 +25,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One group compared: kind and group name, the three values, and the verdict."""
+    """One group compared: kind and group name, the three values, the verdict, and what our later changes say of it."""
 
     kind: str
     group: str
@@ -33,6 +33,12 @@ class Difference:
     after: Group
     held: Group
     verdict: Verdict
+    later: tuple[Group, ...] = ()
+
+    @property
+    def lost(self) -> bool:
+        """Say whether the PAS holds what it held before, though it was told; there and back again is no loss."""
+        return self.verdict is Verdict.REPLAY and self.held not in self.later
 
 
 def compare(group: str, *, before: Group, after: Group, held: Group, later: Iterable[Group] = ()) -> Verdict:

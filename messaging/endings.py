@@ -1,7 +1,11 @@
 """What follows each ending of a send: which leg, after what wait, who is told; pure, knows no socket and no table.
 
-Defaults by IHE: AA and CA settle; AE and CE must not be resend unchanged and hold that patient; AR, CR and the error
+Defaults by IHE: AA and CA settle; AE and CE must not be resent unchanged and hold that patient; AR, CR and the error
 codes 206 (locked) and 207 (internal) may pass by themselves and are tried again, to a limit.
+
+The PAS is asked before it is told, so what it refuses by name (a number it does not know, a bed or slot it gave to
+another) is a difference between two records. No waiting settles it, and all later entries of that patient wait: it
+goes to a person at once, whether it came as AE or as AR.
 """
 
 from typing import NamedTuple
@@ -9,7 +13,9 @@ from typing import NamedTuple
 from messaging.states import Leg
 from patients.models import Fate
 
-PASSING_ERRORS = frozenset({"206", "207"})  # HL7 table 0357: record locked, application internal error
+# HL7 table 0357
+PASSING_ERRORS = frozenset({"206", "207"})  # record locked, application internal error
+NAMED_ERRORS = frozenset({"100", "101", "102", "103", "200", "201", "202", "203", "204", "205"})  # form, kind, key
 REJECTS = frozenset({"AR", "CR"})
 
 
@@ -27,7 +33,8 @@ def after_refusal(*, code: str, err: str, rejects: int, limit: int, first: float
 
     At the limit a receiver's message is set aside; towards the PAS it is held, since its later events build on it.
     """
-    if code not in REJECTS and err not in PASSING_ERRORS:
+    named = to_pas and err in NAMED_ERRORS
+    if err not in PASSING_ERRORS and (code not in REJECTS or named):
         return After(Leg.HELD, 0.0, Fate.HELD, "message-refused")
     if rejects < limit:
         return After(Leg.QUEUED, backoff(rejects, first=first, most=most), Fate.QUEUED)

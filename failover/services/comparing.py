@@ -1,19 +1,22 @@
 """Compares one captured change with what the PAS holds, and ends or releases it; in the caller's transaction."""
 
 from collections.abc import Iterable
+from datetime import datetime
+
+from django.db.models import Min
 
 from failover import diff
 from failover.diff import Difference, Verdict
 from failover.models import Discrepancy, Replay
 from messaging.models import Outbound
 from messaging.services import outbox
-from pasmirror.lib import alarms, clock
+from pasmirror.lib import alarms, clock, crash
 from pasmirror.lib.actor import system
+from pasmirror.lib.crash import Point
 from patients.facts import CONTACT, Groups, Kind, Value
-from patients.models import Change, Fate, Stay, Trunk
+from patients.models import Change, Fate, Trunk
 from patients.selectors import gate
 from patients.services import fates, trunk
-from patients.states import StayStatus
 
 PAS = "pas"  # the destination code under which the patient's page shows the PAS
 End = Replay.End
@@ -33,7 +36,7 @@ def differences(change: Change, later: Iterable[Change]) -> list[Difference]:
                 if trunk.objects(c).get(kind) == object_id and group in c.after.get(kind.value, {})
             ]
             verdict = diff.compare(group, before=before, after=after, held=held[group], later=then)
-            found.append(Difference(kind.value, group, before, after, held[group], verdict))
+            found.append(Difference(kind.value, group, before, after, held[group], verdict, tuple(then)))
     return found
 
 
@@ -54,12 +57,14 @@ def decide(replay: Replay, change: Change, later: Iterable[Change]) -> None:
 def release(replay: Replay, change: Change, *, soft: bool = False) -> None:
     """Send the change to the PAS, marked with the destinations we have told; the others are left to the PAS."""
     told = outbox.leave_to_pas(change.pk)
+    crash.at(Point.REPLAY_LEFT_TO_PAS)
     if not outbox.release(change.pk, told=told, facts=to_tell(change, forced=replay.forced)):
         hold(replay, [], "it could not be written as a message")
         return
     replay.end, replay.told, replay.released_at = End.SENT, told, clock.now()
     replay.reason = "soft: a neighbouring field differs in the PAS" if soft else ""
     replay.save()
+    crash.at(Point.REPLAY_RELEASED)
 
 
 def to_tell(change: Change, *, forced: bool = False) -> dict[str, Groups]:
@@ -99,15 +104,19 @@ def end(replay: Replay, change: Change, ended: Replay.End, reason: str, *, by: s
         outbox.skip(change.pk, reason=reason)
     trunk.take_held(change, by=system("reconcile"), epoch=gate.now().epoch, origin=f"replay:{change.pk}")
     replay.end, replay.reason, replay.ended_at, replay.confirmed_by = ended, reason, clock.now(), by
+    replay.behind = None
     replay.save()
-    fate = Fate.WITHDRAWN if by.startswith("person:") else Fate.CONFIRMED
+    fate = Fate.WITHDRAWN if by.startswith("person:") and ended != End.CONFIRMED else Fate.CONFIRMED
     fates.tell([(change.pk, PAS, fate, reason if ended != End.CONFIRMED else "")])
     alarms.clear("discrepancy", subject=f"change:{change.pk}")
 
 
-def hold(replay: Replay, found: Iterable[Difference], sentence: str) -> None:
-    """Hold the change for a person, with a discrepancy for each group in question."""
-    now = clock.now()
+def hold(replay: Replay, found: Iterable[Difference], sentence: str, *, since: datetime | None = None) -> None:
+    """Hold the change for a person, with a discrepancy for each group in question; `since`: when it arose, if not now.
+
+    Only signatures given since then count for the change.
+    """
+    since = since or clock.now()
     rows = [
         Discrepancy(
             incident_id=replay.incident_id,
@@ -119,7 +128,7 @@ def hold(replay: Replay, found: Iterable[Difference], sentence: str) -> None:
             ours=d.after,
             theirs=d.held,
             sentence=sentence,
-            raised_at=now,
+            raised_at=since,
         )
         for d in found
     ] or [
@@ -130,7 +139,7 @@ def hold(replay: Replay, found: Iterable[Difference], sentence: str) -> None:
             kind="change",
             group="whole",
             sentence=sentence,
-            raised_at=now,
+            raised_at=since,
         )
     ]
     Discrepancy.objects.bulk_create(
@@ -140,7 +149,7 @@ def hold(replay: Replay, found: Iterable[Difference], sentence: str) -> None:
         update_fields=["trunk", "ours", "theirs", "sentence", "raised_at"],
     )
     Discrepancy.objects.filter(change=replay.change).update(decision="", decided_at=None)
-    replay.end, replay.reason = End.HELD, sentence[:300]
+    replay.end, replay.reason, replay.behind = End.HELD, sentence[:300], None
     replay.save()
     fates.tell([(replay.change, PAS, Fate.HELD, sentence)])
     alarms.sound(
@@ -149,18 +158,39 @@ def hold(replay: Replay, found: Iterable[Difference], sentence: str) -> None:
 
 
 def hold_behind(replay: Replay, first: Replay) -> None:
-    """Hold a change that cannot go before `first`, itself held, is settled: it is counted and signed with it."""
-    replay.end, replay.behind = End.HELD, first.change
-    replay.reason = f"waits behind change {first.change}"
+    """Hold a change that cannot go before `first`, itself held, is settled: it is counted and signed with it.
+
+    Where `first` only waits behind another, so does the change: behind the one that a person must settle.
+    """
+    replay.end, replay.behind = End.HELD, first.behind or first.change
+    replay.reason = f"waits behind change {replay.behind}"
     replay.save()
     fates.tell([(replay.change, PAS, Fate.HELD, replay.reason)])
 
 
 def let_go(first: int) -> None:
-    """Let the changes that were held behind change `first` take their turn again."""
-    behind = list(Replay.objects.filter(end=End.HELD, behind=first).values_list("change", flat=True))
-    Replay.objects.filter(change__in=behind).update(end=End.WAITING, behind=None, reason="")
-    fates.tell((change, PAS, Fate.QUEUED, "") for change in behind)
+    """Let the changes that were held behind change `first` take their turn again; after hand-back, be a person's.
+
+    In the caller's transaction, once `first` is settled: its way back is over then, and nobody would take them up.
+    """
+    behind = Replay.objects.select_for_update(of=("self",)).filter(end=End.HELD, behind=first).order_by("change")
+    for replay in behind.select_related("incident"):
+        if replay.incident.closed_at is not None:
+            _put_to_a_person(replay, first)
+            continue
+        replay.end, replay.behind, replay.reason = End.WAITING, None, ""
+        replay.save()
+        fates.tell([(replay.change, PAS, Fate.QUEUED, "")])
+
+
+def _put_to_a_person(replay: Replay, first: int) -> None:
+    """End a change that waited behind `first` if the PAS holds it by now, else hold it with its own differences."""
+    change = Change.objects.get(pk=replay.change)
+    if found := conflicts(change):
+        since = Discrepancy.objects.filter(change=first).aggregate(at=Min("raised_at"))["at"]
+        hold(replay, found, "control was handed back before the PAS could be told", since=since)
+    else:
+        end(replay, change, End.ALREADY, "the PAS held it already")
 
 
 def take_back_all() -> None:
@@ -181,6 +211,13 @@ def told_all(change: Change) -> bool:
     return not conflicts(change)
 
 
+def told_since(change: Change, at: datetime) -> bool:
+    """Say whether the PAS itself has told since `at` that it holds all the change says: somebody has keyed it in."""
+    objects = [(kind, pk) for kind, pk in trunk.objects(change).items() if kind.value in change.after]
+    heard = [Trunk.objects.filter(kind=kind, object_id=pk, heard_at__gt=at).exists() for kind, pk in objects]
+    return all(heard) and told_all(change)
+
+
 def conflicts(change: Change) -> list[Difference]:
     """Give the groups in which the PAS holds neither what we told nor what we say later."""
     settled = (Verdict.ALREADY, Verdict.SUPERSEDED)
@@ -189,21 +226,9 @@ def conflicts(change: Change) -> list[Difference]:
 
 def rolled_back(change: Change) -> bool:
     """Say whether the PAS holds in some group what it held before the change: it has lost what it confirmed."""
-    return any(d.verdict is Verdict.REPLAY for d in differences(change, later_than(change)))
+    return any(d.lost for d in differences(change, later_than(change)))
 
 
 def later_than(change: Change) -> list[Change]:
     """Give what clerks changed of the same patient afterwards, in order."""
     return list(Change.objects.filter(patient_id=change.patient_id, source="clerk", pk__gt=change.pk).order_by("pk"))
-
-
-def bed_not_vacated(change: Change) -> list[int]:
-    """Give the patients who, in the PAS, still hold the bed this change takes and have left it here."""
-    place: Groups | None = change.after.get(Kind.STAY.value)
-    if not place or "place" not in place or not place["place"].get("bed") or change.stay is None:
-        return []
-    taken = Trunk.objects.filter(kind=Kind.STAY, held__place=place["place"], held__times__status=StayStatus.IN).exclude(
-        object_id=change.stay
-    )
-    left = [row.object_id for row in taken if {"place", "times"} & set(row.branch)]
-    return list(Stay.objects.filter(pk__in=left).values_list("patient_id", flat=True))

@@ -44,7 +44,7 @@ def settle(*, discrepancy_id: int, decision: str, by: Actor, reason: str) -> Non
         Discrepancy.objects.filter(change=change.pk, decided_at=None).update(
             decision=decision, decided_by=by.because(reason).as_json(), decided_at=clock.now()
         )
-        _carry_out(Decision(decision), replay, change, by.because(reason), found.pk)
+        _carry_out(Decision(decision), replay, change, by.because(reason), found)
         audit.record(
             action="settled",
             by=by.because(reason),
@@ -68,7 +68,7 @@ def _why_not_tell(replay: Replay) -> str | None:
     return None
 
 
-def _carry_out(decision: Decision, replay: Replay, change: Change, by: Actor, discrepancy: int) -> None:
+def _carry_out(decision: Decision, replay: Replay, change: Change, by: Actor, found: Discrepancy) -> None:
     if decision is Decision.KEEP_MIRROR:
         # the PAS may have had a copy and refused or lost it: this one is written anew, under another MSH-10
         legs = (Leg.HELD, Leg.ACCEPTED, Leg.SET_ASIDE)
@@ -80,6 +80,8 @@ def _carry_out(decision: Decision, replay: Replay, change: Change, by: Actor, di
         comparing.let_go(change.pk)
         return
     ended = Replay.End.VOIDED if decision is Decision.VOID else Replay.End.SUPERSEDED
-    trunk.take_held(change, by=by, epoch=gate.now().epoch, origin=f"discrepancy:{discrepancy}")
-    comparing.let_go(change.pk)
+    if decision is Decision.KEEP_PAS and comparing.told_since(change, found.raised_at):
+        ended = Replay.End.CONFIRMED  # somebody has keyed it into the PAS meanwhile
+    trunk.take_held(change, by=by, epoch=gate.now().epoch, origin=f"discrepancy:{found.pk}")
     comparing.end(replay, change, ended, f"{decision.value.replace('_', ' ')}", by=f"person:{by.subject}")
+    comparing.let_go(change.pk)

@@ -18,8 +18,9 @@ from failover.states import Move
 from messaging.models import Attempt, Inbound, Outbound
 from messaging.services import emission, outbox
 from messaging.states import Leg, Outcome
-from pasmirror.lib import alarms, audit, clock, locks
+from pasmirror.lib import alarms, audit, clock, crash, locks
 from pasmirror.lib.actor import Actor, system
+from pasmirror.lib.crash import Point
 from pasmirror.lib.locks import Lock
 from patients.refusals import Refused
 from patients.selectors import gate as gates
@@ -61,6 +62,7 @@ def begin(*, by: Actor, reason: str) -> None:
         statement = ledger.ledger(incident).as_json()
         writing.sign(incident, purpose="handback", by=by.because(reason), statement=statement)
         writing.seen(incident, by=by)
+    crash.at(Point.HANDBACK_BEGUN)
 
 
 def sign_holds(*, by: Actor, reason: str) -> int:
@@ -85,6 +87,7 @@ def step() -> str:
         return ""
     waiting = why_not_finish(incident) or _what_is_gone(incident)
     if waiting is None:
+        crash.at(Point.HANDBACK_DRAINED)
         return finish(incident, epoch=now.epoch)
     if clock.now() - now.since > timedelta(seconds=evidence.policy().handback_within):
         return _reopen(incident, waiting)
@@ -135,6 +138,7 @@ def finish(incident: Incident, *, epoch: int) -> str:
         now = gate.flip(
             to=Mode.NORMAL, by=by, sentence="Control was handed back to the PAS.", new_epoch=True, fence=True
         )
+        crash.at(Point.HANDBACK_FENCED)
         if refusal := why_not_finish(incident):  # under the lock: nothing can have come since
             raise Refused(refusal)
         emission.hold(by=by, reason="control was handed back")
@@ -145,6 +149,8 @@ def finish(incident: Incident, *, epoch: int) -> str:
         writing.close(incident, closing="handback", report=report)
         for code in (REOPENED, reconcile.RESTORED):  # what they told of is settled or signed
             alarms.clear(code)
+        crash.at(Point.HANDBACK_CLOSED)
+    crash.at(Point.HANDBACK_COMMITTED)
     log.info("handback.finished", incident=incident.pk, epoch=now.epoch)
     return sentence
 
@@ -161,7 +167,9 @@ def leave_residue(incident: Incident) -> list[int]:
 
 def _told_of_what_is_not_so(incident: Incident) -> set[int]:
     """Give the patients of whom a receiver was told something that a person has since withdrawn or given up."""
-    withdrawn = Replay.objects.filter(incident=incident, confirmed_by__startswith="person:")
+    withdrawn = Replay.objects.filter(incident=incident, confirmed_by__startswith="person:").exclude(
+        end=Replay.End.CONFIRMED
+    )
     told = Outbound.objects.filter(
         change__in=withdrawn.values("change"), lane__destination__is_pas=False, attempts__gt=0
     )
@@ -191,6 +199,7 @@ def _report(incident: Incident, last_epoch: int, residue: list[int]) -> dict[str
         "last_epoch": last_epoch,
         "ledger": ledger.ledger(incident).as_json(),
         "lanes": lanes,
+        "held": [replay.change for replay in ledger.holds(incident)],
         "resync_patients": residue,
         "audit_head": {"seq": seq, "digest": digest},
         "replays": Replay.objects.filter(incident=incident).count(),

@@ -10,12 +10,13 @@ import structlog
 from django.db import transaction
 
 from failover.models import Incident, Replay
-from failover.selectors import incidents, ledger
+from failover.selectors import incidents, ledger, places
 from failover.services import asking, comparing
 from failover.services.asking import Answer
 from messaging.models import Outbound
 from messaging.states import Leg
-from pasmirror.lib import alarms, clock, locks
+from pasmirror.lib import alarms, clock, crash, locks
+from pasmirror.lib.crash import Point
 from pasmirror.lib.locks import Lock
 from patients.models import Change
 from patients.selectors import gate
@@ -35,11 +36,15 @@ def run_once() -> int:
     if incident is None or gate.now().mode not in (Mode.RECOVERY, Mode.HANDBACK) or not enlist(incident):
         return 0
     moved = sum(_confirm(sent) for sent in _sent(incident))
+    queue = places.queue(incident)
     for first in _first_open(incident):
         if first.end == End.HELD:
             moved += _hold_what_follows(first)
-        elif first.end == End.WAITING and (answer := asking.patient(first.patient)):
-            moved += _step(first.pk, answer)
+        elif first.end == End.WAITING:
+            if before := queue.before(first.change):
+                moved += _wait_for(before, first)
+            elif answer := asking.patient(first.patient):
+                moved += _step(first.pk, answer)
     return moved
 
 
@@ -53,6 +58,7 @@ def enlist(incident: Incident) -> bool:
             [Replay(incident=incident, change=pk, patient=who) for pk, who in new.values_list("pk", "patient_id")],
             ignore_conflicts=True,
         )
+    crash.at(Point.REPLAY_ENLISTED)
     return True
 
 
@@ -80,25 +86,36 @@ def _hold_what_follows(first: Replay) -> int:
     return len(rows)
 
 
+def _wait_for(before: list[int], first: Replay) -> int:
+    """Leave a change waiting for those that left its bed or slot; hold it behind the first of them that is held."""
+    if not Replay.objects.filter(change__in=before, end=End.HELD).exists():
+        return 0
+    with transaction.atomic():
+        every = Replay.objects.select_for_update().filter(change__in=[*before, first.change]).order_by("change")
+        *ahead, replay = every
+        held = next((one for one in ahead if one.end == End.HELD), None)
+        if held is None or replay.end != End.WAITING:
+            return 0
+        comparing.hold_behind(replay, held)
+    return 1
+
+
 def _step(replay_id: int, answer: Answer) -> int:
     """Compare one change and end, release or hold it, if nothing it builds on is still under way."""
+    crash.at(Point.REPLAY_PAS_ASKED)
     with transaction.atomic():
         replay = Replay.objects.select_for_update().get(pk=replay_id)
         change = Change.objects.get(pk=replay.change)
         if replay.end != End.WAITING or _under_way(change):
             return 0
-        if before := comparing.bed_not_vacated(change):
-            first = Replay.objects.filter(patient__in=before, end=End.HELD).order_by("change").first()
-            if first is None:
-                return 0
-            comparing.hold_behind(replay, first)
-        elif answer.forgotten and not replay.forced:
+        if answer.forgotten and not replay.forced:
             alarms.sound(RESTORED, "The PAS no longer knows patients it told us of: it may be an older backup.")
             comparing.hold(replay, [], "the PAS no longer knows this patient: it may be an older backup")
         elif answer.alike and change.event == Event.REGISTER and not replay.forced:
             comparing.hold(replay, [], f"the PAS knows {answer.alike} like this person under another number")
         else:
             comparing.decide(replay, change, comparing.later_than(change))
+    crash.at(Point.REPLAY_STEPPED)
     log.info("replay.step", change=replay.change, end=replay.end)
     return 1
 
@@ -138,6 +155,7 @@ def _settle(replay_id: int, *, held: str = "", by: str = "echo") -> int:
             return 0
         if comparing.told_all(change):
             comparing.end(replay, change, End.CONFIRMED, "", by=by)
+            crash.at(Point.REPLAY_CONFIRMED)
         elif held:
             comparing.hold(replay, comparing.conflicts(change), held)
         else:

@@ -108,7 +108,7 @@ class Changes:
         place = (details.get("ward", ""), details.get("bay", ""), details.get("bed", ""))
         other = self.record.in_bed(place) if place[2] else None
         if other and (mine is None or other.id != mine.id):
-            raise Refused("207", "bed taken")
+            raise Refused("205", "bed taken")
 
     def _stay(self, visit: str) -> Stay:
         stay = self.record.stay(visit)
@@ -161,7 +161,7 @@ class Changes:
         if placer and self.record.appointment(placer):
             raise Refused("205", "appointment number already used")
         if self.record.in_slot(wanted["clinic"], wanted["starts_at"]):
-            raise Refused("207", "slot taken")
+            raise Refused("205", "slot taken")
         placer = placer or self._own("appointment", "A", 300001, "SELECT 1 FROM appointment WHERE placer = ?")
         minutes = wanted.get("minutes") or "30"
         self.store.write(

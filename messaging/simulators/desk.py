@@ -79,9 +79,9 @@ class Desk:
         segments = dialect.booking(patient, self.record.identifiers(patient.id), appointment)
         return appointment.placer, self.outbox.speak("S12", segments, lanes=lanes)
 
-    def cancel_booking(self, placer: str, patient: Patient | None = None, lanes: Lanes = None) -> str:
-        """S15."""
+    def cancel_booking(self, placer: str, patient: Patient | None = None, lanes: Lanes = None, *, why: str = "") -> str:
+        """S15, saying why it was called off; the booking's own reason stays."""
         appointment = self.changes.cancel_booking(placer, patient)
         owner = patient or self.record.patient(appointment.patient)
-        segments = dialect.booking(owner, self.record.identifiers(owner.id), appointment)
+        segments = dialect.booking(owner, self.record.identifiers(owner.id), appointment, why=why)
         return self.outbox.speak("S15", segments, lanes=lanes)

@@ -118,8 +118,8 @@ def visit(
     return [*head, *beside[:kin], pv1(stay, before=before), *beside[kin:], zpi(patient)]
 
 
-def sch(appointment: Appointment) -> str:
-    """An SCH: filler as placer, start and end in SCH-11, the status in words."""
+def sch(appointment: Appointment, *, why: str = "") -> str:
+    """An SCH: filler as placer, why it is sent in SCH-6, start and end in SCH-11, the status in words."""
     ends_at = stamp(moment(appointment.starts_at) + timedelta(minutes=appointment.minutes))
     number = field(appointment.placer, AUTHORITY)
     return segment(
@@ -127,6 +127,7 @@ def sch(appointment: Appointment) -> str:
         {
             1: number,
             2: number,
+            6: field("", why),
             7: field("", appointment.reason),
             8: field(appointment.kind),
             11: f"^^{appointment.minutes}^{appointment.starts_at}^{ends_at}",
@@ -140,7 +141,9 @@ def ail(appointment: Appointment) -> str:
     return segment("AIL", {1: "1", 3: field(appointment.clinic, "", "", AUTHORITY)})
 
 
-def booking(patient: Patient, identifiers: Sequence[Identifier], appointment: Appointment) -> list[str]:
+def booking(
+    patient: Patient, identifiers: Sequence[Identifier], appointment: Appointment, *, why: str = ""
+) -> list[str]:
     """Segments of an S12 or S15 after the MSH."""
     clinic = segment("PV1", {1: "1", 2: "O", 3: field(appointment.clinic, "", "", AUTHORITY)})
-    return [sch(appointment), pid(patient, identifiers), clinic, "RGS|1", ail(appointment), zpi(patient)]
+    return [sch(appointment, why=why), pid(patient, identifiers), clinic, "RGS|1", ail(appointment), zpi(patient)]

@@ -81,6 +81,11 @@ def booking(message: Message) -> dict[str, str]:
     }
 
 
+def event_reason(message: Message) -> str:
+    """Why this happened, as SCH-6 says: of the event, not of the booking."""
+    return message.component("SCH", 6, 2) or message.component("SCH", 6, 1)
+
+
 def placer(message: Message) -> str:
     """SCH-1, else SCH-2."""
     return message.component("SCH", 1) or message.component("SCH", 2)

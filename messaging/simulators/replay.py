@@ -150,7 +150,7 @@ class Replay:
 
     def _apply_booking(self, message: Message, patient: Patient, lanes: list[str]) -> None:
         if message.trigger == "S15":
-            self.desk.cancel_booking(facts.placer(message), patient, lanes)
+            self.desk.cancel_booking(facts.placer(message), patient, lanes, why=facts.event_reason(message))
             return
         wanted = facts.booking(message)
         if not wanted["clinic"] or not wanted["starts_at"]:

@@ -147,10 +147,10 @@ def test_real_checks(do: Do, replay: Replay, peers: dict[str, Receiver]) -> None
     assert replay("A03", PERSON, visit.replace("V290001", "V999999")) == ("AE", "204")
     other = do("send", event="A28")["patient"]
     theirs = f"PID|1||{other}^^^RXX^MR"
-    assert replay("A01", theirs, visit.replace("V290001", "V290002")) == ("AE", "207")
+    assert replay("A01", theirs, visit.replace("V290001", "V290002")) == ("AE", "205")
     assert replay("A01", theirs, visit.replace("B01", "B03")) == ("AE", "205")  # the visit number is used
     assert replay("S12", *slot) == ("AA", "")
-    assert replay("S12", SLOT.replace("A390001", "A390002"), theirs, "AIL|1||CARD^^^RXX") == ("AE", "207")
+    assert replay("S12", SLOT.replace("A390001", "A390002"), theirs, "AIL|1||CARD^^^RXX") == ("AE", "205")
     assert replay("S15", SLOT, theirs) == ("AE", "204")
     assert replay("S15", SLOT, PERSON) == ("AA", "")
     assert replay("S15", SLOT, PERSON) == ("AE", "204")
@@ -189,7 +189,7 @@ def test_a_taken_bed_is_taken_only_until_it_is_free(do: Do, replay: Replay) -> N
     replay("A28", PERSON)
     somebody = do("give_bed_away", ward="WA", bay="A", bed="B01")
     visit = VISIT.format(place="WA^A^B01")
-    assert replay("A01", PERSON, visit, control_id="SAME") == ("AE", "207")
+    assert replay("A01", PERSON, visit, control_id="SAME") == ("AE", "205")
     do("send", event="A03", patient=somebody["patient"])
     assert replay("A01", PERSON, visit, control_id="SAME") == ("AA", "")
 

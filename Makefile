@@ -3,11 +3,13 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 ARGS ?=
+MINUTES ?= 10
+SEED ?= 1
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests demo up test check bench pins clean
+.PHONY: help setup setup-tests demo up test check faults faults-selftest soak bench pins clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## virtual environment, pinned packages, static files; quick the second time
 	@if [ -z "$(PYTHON)" ]; then echo "PAS Mirror needs Python 3.11 or newer, and none is on the PATH." >&2; exit 1; fi
@@ -33,6 +35,15 @@ check: setup-tests ## lint, types, layers, templates, then the quick tests; unde
 	@$(BIN)/lint-imports
 	@$(BIN)/djlint templates --lint --quiet
 	@$(BIN)/python -m pytest -q tests/unit tests/test_house.py
+
+faults: setup-tests ## every fault at full length, as root; long (ARGS="-k row_14" for some)
+	@PASMIRROR_FAULTS=long $(BIN)/python -m pytest -m "long or not long" tests/faults $(ARGS)
+
+faults-selftest: setup-tests ## broken builds of the product: each must be caught by what it breaks; minutes
+	@PASMIRROR_FAULTS=long $(BIN)/python -m pytest -m "long or not long" tests/faults/test_points.py tests/faults/test_selftest.py $(ARGS)
+
+soak: setup-tests ## faults at random under load, judged, by a seed; MINUTES=n SEED=s (ARGS="--rounds 1" plays one again)
+	@exec $(BIN)/python -I -S pasmirror/tether.py SIGTERM parent -- $(BIN)/python -m tests.faults.soak --minutes $(MINUTES) --seed $(SEED) $(ARGS)
 
 bench: setup ## figures: feed, save, lane, pages, memory. ARGS="feed --json" for some
 	@$(BIN)/python manage.py bench $(ARGS)

@@ -29,14 +29,17 @@ class Hospital:
     """One run of the product with its simulators and the demo's site and accounts, and a morning in the record."""
 
     def __init__(self, var: Path) -> None:
-        self.product = Product(var, "up", "--with-simulators")
+        self._of(Product(var, "up", "--with-simulators"))
+
+    def _of(self, product: Product) -> None:
+        self.product = product
         base = self.product.simulators
         ports = {"PAS": base, "PAS_HEALTH": base + 2, "PATHOLOGY": base + 10, "EPRESCRIBING": base + 20}
         self.product.environment |= {f"PASMIRROR_SIM_{name}_PORT": str(port) for name, port in ports.items()}
         self.pas = Control(base + 1)
         self.receivers = {name: Control(base + 10 * n + 1) for n, name in enumerate(supervise.RECEIVERS, start=1)}
-        self.port = self.product.http
-        self.address = f"http://127.0.0.1:{self.port}"
+        self.screens = self.product.http
+        self.address = f"http://127.0.0.1:{self.screens}"
         self._operator: Browser | None = None
         self._captured = 0
 
@@ -66,7 +69,7 @@ class Hospital:
 
     def signed_in(self, name: str) -> Browser:
         """A plain browser, without JavaScript, with one of the demo's people signed in."""
-        browser = Browser("127.0.0.1", self.port)
+        browser = Browser("127.0.0.1", self.screens)
         page = browser.open("/sign-in")
         assert "/sign-in" not in browser.send(page, username=name, password=cast.PASSWORD).path
         return browser
@@ -109,7 +112,7 @@ class Hospital:
         os.kill(self.product.pid(PAS), signal.SIGKILL)
 
     def start_pas(self) -> None:
-        """Start it again, if it is dead."""
+        """Start the PAS again, if it is dead."""
         supervise.start_program(PAS, var=self.product.var)
 
     @contextmanager
@@ -188,7 +191,7 @@ class Hospital:
         self, method: str, path: str, body: dict[str, str] | None = None, **headers: str
     ) -> tuple[int, HTTPMessage, str]:
         """One request as it is, following nothing: status, headers, text."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = HTTPConnection("127.0.0.1", self.screens, timeout=20)
         sent: dict[str, Any] = {name.replace("_", "-"): value for name, value in headers.items()}
         text = None
         if body is not None:

@@ -15,6 +15,7 @@ import psutil
 
 from pasmirror import running, supervise
 from tests.eventually import eventually
+from tests.faults.verbs import signals
 
 ROOT = Path(__file__).resolve().parent.parent
 PORTS = 40  # in a row: screens, feed, and the simulators' from the eleventh
@@ -31,8 +32,9 @@ def free_ports() -> int:
 class Product:
     """One `manage.py up` (or another command), with the processes it started."""
 
-    def __init__(self, var: Path, *words: str, **environment: str) -> None:
-        first = free_ports()
+    def __init__(self, var: Path, *words: str, first: int = 0, **environment: str) -> None:
+        """`first`: of a row of `PORTS` free ports; 0 looks for one."""
+        first = first or free_ports()
         self.var = var
         self.http, self.mllp, self.simulators = first, first + 1, first + 10
         self.words = words or ("up",)
@@ -111,14 +113,7 @@ class Product:
 
     def everyone(self) -> list[psutil.Process]:
         """Every living process of this run, however it came about."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get("PASMIRROR_VAR") == str(self.var) and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process)
-            except psutil.Error:
-                continue
-        return found
+        return signals.everyone(self.var)
 
     def _all_running(self) -> bool:
         assert self.up is not None

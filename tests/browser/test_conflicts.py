@@ -17,7 +17,7 @@ def _mirror(hospital: Hospital) -> None:
 
 
 def given_a_patient(hospital: Hospital, family: str) -> int:
-    clerk = Clerk("127.0.0.1", hospital.port, name="clerk", password=PASSWORD)
+    clerk = Clerk("127.0.0.1", hospital.screens, name="clerk", password=PASSWORD)
     clerk.register(family=family, given="Jo", born="2 feb 1961", sex="F", postcode="AB1 2CD", phone="0200 000 000")
     return clerk.patient
 

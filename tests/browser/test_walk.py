@@ -24,7 +24,7 @@ TRACES = re.compile(r"zzmarker|qqgiven|1933|9990000018|999 000 0018|zz99|987 ?65
 def marked(hospital: Hospital) -> int:
     """A patient whose particulars are easily recognised: admitted, and booked for tomorrow."""
     hospital.given_mirror()
-    clerk = Clerk("127.0.0.1", hospital.port, name="clerk", password=PASSWORD)
+    clerk = Clerk("127.0.0.1", hospital.screens, name="clerk", password=PASSWORD)
     clerk.register(**MARKED)
     clerk.book("CARD", "tomorrow")
     clerk.admit("WB")

@@ -176,7 +176,7 @@ def test_signing_out_ends_the_session_and_needs_a_post(hospital: Hospital) -> No
 
 
 def test_the_clerks_story_needs_no_javascript(hospital: Hospital) -> None:
-    clerk = Clerk("127.0.0.1", hospital.port, name="clerk", password=PASSWORD)
+    clerk = Clerk("127.0.0.1", hospital.screens, name="clerk", password=PASSWORD)
     clerk.register(family="PLAINHTML", given="Eve", born="1 mar 1952", sex="F", postcode="AB1 2CD")
     clerk.book("CARD", "tomorrow")
     clerk.admit("WA")

@@ -34,7 +34,7 @@ class Saving(threading.Thread):
 
     def __init__(self, hospital: Hospital) -> None:
         super().__init__(daemon=True)
-        self.clerk = Clerk("127.0.0.1", hospital.port, name=cast.clerk_name(), password=cast.PASSWORD)
+        self.clerk = Clerk("127.0.0.1", hospital.screens, name=cast.clerk_name(), password=cast.PASSWORD)
         self.acknowledged: list[int] = []
         self.unknown = 0
         self.over = threading.Event()

@@ -1,0 +1,33 @@
+"""Broken builds of the feed. Each breaks one thing and names the finding that must come of it."""
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import connection
+
+from tests.faults.broken.swap import replace
+
+LATER = 0.3  # seconds after which the answered is stored
+
+
+def ack_before_commit() -> None:
+    """A message is answered AA first and stored behind, so that a crash between loses it: lost_write."""
+    from messaging.services import intake, reception
+
+    def store(policy: Any, frames: Sequence[Any]) -> None:
+        stood(policy, frames)
+        connection.close()  # of this thread, which ends
+
+    def receive(policy: Any, frames: Sequence[Any]) -> list[bytes]:
+        threading.Timer(LATER, store, (policy, frames)).start()
+        return [intake._answer(intake._read(frame, policy), 0) for frame in frames]
+
+    stood = replace(reception, "receive", receive)
+
+
+def two_masters_overlooked() -> None:
+    """The PAS speaks while the mirror does, and emission stays open: two_masters."""
+    from messaging.services import intake
+
+    replace(intake, "_two_masters", lambda *_: None)

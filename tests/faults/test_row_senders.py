@@ -1,0 +1,69 @@
+"""Senders frozen with a message in hand, over a hand-back and over the end of their lease. Rows 14 and 31."""
+
+import os
+import signal
+
+import psutil
+import pytest
+
+from pasmirror.lib.crash import Point
+from tests.eventually import eventually
+from tests.faults.conftest import Make
+from tests.faults.drill import Drill
+from tests.hospital import NORMAL
+
+pytestmark = pytest.mark.timeout(240)
+STAGES = {
+    "before the check": Point.DELIVER_CLAIMED,
+    "after the check": Point.DELIVER_ATTEMPT_COMMITTED,
+    "with its bytes on the wire": Point.SENDER_BYTES_SENT,
+}
+
+
+def frozen_worker(drill: Drill, point: Point) -> psutil.Process:
+    """The Celery worker, stopped at `point` with a message of ours in hand."""
+    drill.strikes.lay(point, "stop", role="work")
+    drill.some_saves(3)
+    struck = eventually(lambda: drill.strikes.fallen(point), within=20, why=f"a sender stops at {point}")
+    return psutil.Process(struck[0])
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_row_14_a_sender_frozen_over_a_hand_back_puts_out_at_most_the_one_message_it_had(
+    drilled: Make, stage: str
+) -> None:
+    drill = drilled()
+    drill.given_mirror()
+    worker = frozen_worker(drill, STAGES[stage])
+    drill.some_saves(3)
+    drill.back_to_normal(within=90, healed=False)  # the sweep takes the lanes over when the lease has run out
+    assert worker.status() == psutil.STATUS_STOPPED, "the sender did not sleep through the hand-back"
+    fenced_at = drill.ask("SELECT now()")[0][0]
+    before = drill.frames()
+    os.kill(worker.pid, signal.SIGCONT)
+    eventually(lambda: drill.beats("work", since=fenced_at), within=30, why="the worker is at work again")
+    late = drill.frames() - before
+    assert late <= 1, f"{late} messages left after the hand-back"
+    assert drill.ask("SELECT count(*) FROM messaging_attempt WHERE opened_at > %s", fenced_at) == [(0,)]
+    assert drill.mode() == NORMAL
+    drill.judged(changes=6)
+
+
+@pytest.mark.parametrize("stage", ["after the check", "with its bytes on the wire"])
+def test_row_31_a_lane_whose_holder_sleeps_past_its_lease_goes_on_within_30_s_in_order_and_without_a_second_effect(
+    drilled: Make, stage: str
+) -> None:
+    drill = drilled()
+    drill.given_mirror()
+    worker = frozen_worker(drill, STAGES[stage])
+    drill.some_saves(6)
+    drill.quiet(within=30)  # another holder delivers all of it
+    assert worker.status() == psutil.STATUS_STOPPED, "the first holder did not sleep past its lease"
+    woken = drill.ask("SELECT now()")[0][0]
+    tokens = drill.ask("SELECT destination_id, token FROM messaging_lane ORDER BY 1")
+    os.kill(worker.pid, signal.SIGCONT)
+    drill.some_saves(6)
+    eventually(lambda: drill.beats("work", since=woken), within=30, why="the first holder is at work again")
+    drill.quiet()
+    assert drill.ask("SELECT destination_id, token FROM messaging_lane ORDER BY 1") != tokens
+    drill.judged(changes=15)

@@ -43,6 +43,7 @@ def test_row_02_the_pas_accepts_and_never_answers_and_writes_open_within_20_s(dr
     drill.judged(changes=8)
 
 
+@pytest.mark.long
 def test_row_02_a_pas_behind_a_mute_network_is_seen_within_20_s(drilled: Make) -> None:
     drill = drilled(proxied=("pas", "health"))
     for name in ("pas", "health"):

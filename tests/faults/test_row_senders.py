@@ -5,6 +5,7 @@ import signal
 
 import psutil
 import pytest
+from _pytest.mark import ParameterSet
 
 from pasmirror.lib.crash import Point
 from tests.eventually import eventually
@@ -28,7 +29,15 @@ def frozen_worker(drill: Drill, point: Point) -> psutil.Process:
     return psutil.Process(struck[0])
 
 
-@pytest.mark.parametrize("stage", STAGES)
+IN_CI = "after the check"  # the others take their minute by `make faults`
+
+
+def stages(*names: str) -> list[ParameterSet]:
+    """These stages; all but one of them at length only."""
+    return [pytest.param(name, marks=[] if name == IN_CI else pytest.mark.long) for name in names]
+
+
+@pytest.mark.parametrize("stage", stages(*STAGES))
 def test_row_14_a_sender_frozen_over_a_hand_back_puts_out_at_most_the_one_message_it_had(
     drilled: Make, stage: str
 ) -> None:
@@ -49,7 +58,7 @@ def test_row_14_a_sender_frozen_over_a_hand_back_puts_out_at_most_the_one_messag
     drill.judged(changes=6)
 
 
-@pytest.mark.parametrize("stage", ["after the check", "with its bytes on the wire"])
+@pytest.mark.parametrize("stage", stages("after the check", "with its bytes on the wire"))
 def test_row_31_a_lane_whose_holder_sleeps_past_its_lease_goes_on_within_30_s_in_order_and_without_a_second_effect(
     drilled: Make, stage: str
 ) -> None:

@@ -92,6 +92,8 @@ def _step(replay_id: int, answer: Answer) -> int:
             if first is None:
                 return 0
             comparing.hold_behind(replay, first)
+        elif answer.merged and not replay.forced:
+            comparing.hold(replay, [], "the PAS has merged this patient into another record since")
         elif answer.forgotten and not replay.forced:
             alarms.sound(RESTORED, "The PAS no longer knows patients it told us of: it may be an older backup.")
             comparing.hold(replay, [], "the PAS no longer knows this patient: it may be an older backup")

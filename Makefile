@@ -34,7 +34,7 @@ check: setup-tests ## lint, types, layers, templates, then the quick tests; unde
 	@$(BIN)/djlint templates --lint --quiet
 	@$(BIN)/python -m pytest -q tests/unit tests/test_house.py
 
-bench: setup ## figures: feed, save, lane, pages, memory. ARGS="feed --json" for some
+bench: setup ## figures: feed, save, lane, pages, memory, load. ARGS="feed --json" for some
 	@$(BIN)/python manage.py bench $(ARGS)
 
 pins: setup-tests ## write the requirement files anew, with hashes and without any index

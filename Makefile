@@ -45,7 +45,7 @@ faults-selftest: setup-tests ## broken builds of the product: each must be caugh
 soak: setup-tests ## faults at random under load, judged, by a seed; MINUTES=n SEED=s (ARGS="--rounds 1" plays one again)
 	@exec $(BIN)/python -I -S pasmirror/tether.py SIGTERM parent -- $(BIN)/python -m tests.faults.soak --minutes $(MINUTES) --seed $(SEED) $(ARGS)
 
-bench: setup ## figures: feed, save, lane, pages, memory. ARGS="feed --json" for some
+bench: setup ## figures: feed, save, lane, pages, memory, load. ARGS="feed --json" for some
 	@$(BIN)/python manage.py bench $(ARGS)
 
 pins: setup-tests ## write the requirement files anew, with hashes and without any index

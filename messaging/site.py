@@ -1,47 +1,52 @@
-"""The site file's feed, PAS and destinations: whom we listen to and whom we may send to.
+"""The site file's feeds, PAS and destinations: whom we listen to and whom we may send to.
 
 A destination that the file no longer names is marked undeclared: nothing is queued for it or sent, its queue is kept.
 A channel that it no longer names loses its policy: nobody listens for it any more.
 """
 
-import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from messaging.feeds import feeds_of
 from messaging.hl7.dialects import KNOWN
-from messaging.hl7.habits import UNKNOWN_PATIENT, FeedPolicy, Habits
+from messaging.hl7.habits import FeedPolicy
 from messaging.models import Channel, Destination, Lane
 from pasmirror.lib.sections import Fault, Section, SiteText
 from patients import declared
-from patients.states import Event
+from patients.states import CLERKS_EVENTS, Event
 
 PAS = "pas"  # the code of the PAS as a destination
 COPIES = tuple(Destination.PasCopy.values)
 HOST = re.compile(r"[A-Za-z0-9_.:-]+")
-EVENTS = tuple(Event)
+EVENTS = tuple(event for event in Event if event in CLERKS_EVENTS)  # what destinations are told
 
 
 @dataclass(frozen=True, slots=True)
 class Peers:
-    """Everything of the site file that is this app's: the feed's policy, and columns of Destination by code."""
+    """Everything of the site file that is this app's: the feeds' policies, and columns of Destination by code."""
 
-    policy: FeedPolicy
+    feeds: tuple[FeedPolicy, ...]  # as they stand in the file; the mirror speaks as the first one's sender does
     destinations: dict[str, dict[str, Any]]
+
+    @property
+    def policy(self) -> FeedPolicy:
+        """The first feed's."""
+        return self.feeds[0]
 
 
 def check(file: SiteText) -> list[Fault]:
-    """Check [feed], [pas] and each [[destination]]; gives every fault of `file` so far."""
+    """Check [feed] or each [[feed]], [pas] and each [[destination]]; gives every fault of `file` so far."""
     read(file)
     return file.faults()
 
 
 def apply(file: SiteText) -> None:
-    """Put the feed's policy and the destinations in force, in the caller's transaction."""
+    """Put the feeds' policies and the destinations in force, in the caller's transaction."""
     peers = read(file)
-    Channel.objects.exclude(code=peers.policy.channel).exclude(policy={}).update(policy={})
-    Channel.objects.update_or_create(code=peers.policy.channel, defaults={"policy": peers.policy.as_json()})
+    Channel.objects.exclude(code__in=[feed.channel for feed in peers.feeds]).exclude(policy={}).update(policy={})
+    for feed in peers.feeds:
+        Channel.objects.update_or_create(code=feed.channel, defaults={"policy": feed.as_json()})
     Destination.objects.exclude(code__in=peers.destinations).filter(declared=True).update(declared=False)
     for code, columns in peers.destinations.items():
         destination, _ = Destination.objects.update_or_create(code=code, defaults={**columns, "declared": True})
@@ -51,7 +56,7 @@ def apply(file: SiteText) -> None:
 def read(file: SiteText) -> Peers:
     """Read what this app needs; what is wrong is noted in `file`."""
     places = declared.read(file)
-    policy = _policy(file, places.authority)
+    feeds = feeds_of(file, places.authority)
     pas = file.root.one("pas")
     known = {
         "wards": [ward.code for ward in places.wards],
@@ -67,42 +72,8 @@ def read(file: SiteText) -> Peers:
             section.fault("code", f"the code {code!r} is taken by {was}")
             continue
         sections[code], columns[code] = section, {**_columns(section, known), "is_pas": False}
-    _no_address_twice(sections, columns, own_port=policy.port)
-    return Peers(policy=policy, destinations=columns)
-
-
-def _policy(file: SiteText, authority: str) -> FeedPolicy:
-    feed, usual, habits = file.root.one("feed"), FeedPolicy(), Habits()
-    peers = feed.words("peers", default=[])
-    for index, peer in enumerate(peers):
-        try:
-            ipaddress.ip_network(peer, strict=False)
-        except ValueError:
-            file.fault((*feed.path, "peers", index), f"{peer!r} is no IP address or network")
-    zone = feed.text("zone", default=habits.zone)
-    try:
-        ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        feed.fault("zone", f"there is no time zone {zone!r}; it must look like 'Europe/London'")
-    types = {
-        name: tuple(feed.words(name, default=getattr(habits, name), blank=True))
-        for name in ("hospital_types", "nhs_authorities", "nhs_types", "nhs_types_if_valid")
-    }
-    return FeedPolicy(
-        channel=feed.text("channel", default=usual.channel, most=40, code=True),
-        port=feed.port("port", default=usual.port),
-        peers=tuple(peers),
-        processing_id=feed.text("processing_id", default=usual.processing_id, choices=("P", "T", "D")),
-        frame_limit=feed.whole("frame_limit", default=usual.frame_limit, least=1024, most=100_000_000),
-        frame_seconds=feed.number("frame_seconds", default=usual.frame_seconds, least=0.1, most=3600),
-        connections=feed.whole("connections", default=usual.connections, least=1, most=1000),
-        unknown_patient=feed.text("unknown_patient", default=usual.unknown_patient, choices=UNKNOWN_PATIENT),
-        sending_app=feed.text("sending_app", default="", most=60, code=True),
-        sending_facility=feed.text("sending_facility", default="", most=60, code=True),
-        habits=Habits(
-            zone=zone, default_authority=feed.text("default_authority", default=authority, most=50, code=True), **types
-        ),
-    )
+    _no_address_twice(sections, columns, own_ports={feed.port for feed in feeds})
+    return Peers(feeds=feeds, destinations=columns)
 
 
 def _columns(section: Section, known: dict[str, list[str]]) -> dict[str, Any]:
@@ -133,7 +104,7 @@ def _columns(section: Section, known: dict[str, list[str]]) -> dict[str, Any]:
     return columns
 
 
-def _no_address_twice(sections: dict[str, Section], columns: dict[str, dict[str, Any]], *, own_port: int) -> None:
+def _no_address_twice(sections: dict[str, Section], columns: dict[str, dict[str, Any]], *, own_ports: set[int]) -> None:
     seen: dict[tuple[str, int], str] = {}
     for code, section in sections.items():
         address = (columns[code]["host"], columns[code]["port"])
@@ -141,6 +112,6 @@ def _no_address_twice(sections: dict[str, Section], columns: dict[str, dict[str,
             continue
         if address in seen:
             section.fault("port", f"{address[0]} port {address[1]} is the address of {seen[address]!r} already")
-        elif address[1] == own_port and address[0] in ("127.0.0.1", "localhost", "::1"):
+        elif address[1] in own_ports and address[0] in ("127.0.0.1", "localhost", "::1"):
             section.fault("port", f"{address[0]} port {address[1]} is our own feed's: we would send to ourselves")
         seen.setdefault(address, code)

@@ -16,6 +16,13 @@ SEX: Codes = {
 }
 SEX_OFFERED = ("M", "F", "O", "U")  # what a clerk may choose; the others are shown where the PAS sent them
 
+APPOINTMENT_STATUS: Codes = {
+    "booked": "Booked",
+    "arrived": "Arrived",
+    "attended": "Attended",
+    "did_not_attend": "Did not attend",
+    "cancelled": "Cancelled",
+}
 PATIENT_CLASS: Codes = {"I": "Inpatient", "E": "Emergency", "O": "Outpatient"}
 
 EVENT: Codes = {

@@ -42,14 +42,29 @@ GROUPS: dict[Kind, dict[str, tuple[str, ...]]] = {
         "times": ("status", "admitted_at", "discharged_at"),
         "admission": ("patient_class", "admission_method", "admission_source"),
         "discharge": ("discharge_method", "discharge_destination"),
+        "expected": ("admission_expected_at", "discharge_expected_at"),
+        "pending": ("pending_ward", "pending_bay", "pending_bed", "pending_at"),
+        "away": ("away", "away_to", "away_since", "back_expected_at"),
     },
     Kind.APPOINTMENT: {
         "booking": ("clinic", "starts_at", "minutes", "appointment_type", "reason"),
         "status": ("status",),
+        "wording": ("status_words",),
     },
 }
 CONTACT = frozenset({"address", "phones"})  # the groups that may be replayed soft
-MOMENTS = frozenset({"admitted_at", "discharged_at", "starts_at"})  # kept as times of day in the database
+MOMENTS = frozenset(  # kept as times of day in the database
+    {
+        "admitted_at",
+        "discharged_at",
+        "admission_expected_at",
+        "discharge_expected_at",
+        "pending_at",
+        "away_since",
+        "back_expected_at",
+        "starts_at",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +96,24 @@ class News:
     segments: tuple[str, ...] = ()  # the sender's segments, kept raw for overlay
     warnings: tuple[str, ...] = ()
     reason: str = ""  # why it happened (SCH-6): the event's, never a fact of what it changed
+    prior: Named = NOBODY  # of identity news: the number that ends (MRG-1), or the other person (a second PID)
+    prior_patient: Groups = field(default_factory=dict)  # what is said of that other person
+    prior_stay_ids: tuple[Identifier, ...] = ()  # MRG-3, MRG-5: a blank type or authority stands for any
+    mother: Named = NOBODY  # PID-21, or the NK1 that is the mother
+    other: "News | None" = None  # the rest of the same message, of somebody else: all of it is taken or none
+    movement: str = ""  # of a step of a stay: the sender's own number of it (ZBE-1)
+    corrects: bool = False  # the step of that number is told anew (ZBE-4 UPDATE)
+    document: Mapping[str, Value] = field(default_factory=dict)  # the facts of patients.models.Document
 
     @property
     def named(self) -> Named:
         """Whose news it is."""
         return Named(self.patient_ids, str(self.patient.get("nhs", {}).get("nhs_number", "")))
+
+    @property
+    def parts(self) -> "tuple[News, ...]":
+        """Everything one message told, each person's part by itself."""
+        return (self, *(self.other.parts if self.other else ()))
 
     def groups(self, kind: Kind) -> Groups:
         """Give what was said of `kind`."""

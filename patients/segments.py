@@ -1,9 +1,11 @@
 """Which of the PAS's segments are kept of a person and of a stay, merged name by name; pure, knows no field.
 
 Few messages carry them all (an ADT_A02 has no NK1 and no AL1), so a name that did not come stays as it was. Only what
-registers or updates a person speaks of all the person's segments: what is absent there, the PAS does not have.
+registers or updates a person speaks of all the person's segments: what is absent there, the PAS does not have. One
+that holds two quotes and nothing else (`NK1|""`) says that there are none of that name.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 
 from patients.states import Event
@@ -13,6 +15,9 @@ WITH_STAY = OF_STAY | {"PID"}  # PID-18 is one stay's account number
 SNAPSHOTS = frozenset({Event.REGISTER, Event.UPDATE})
 IN_SNAPSHOT = frozenset({"ROL", "NK1", "DB1", "AL1", "GT1", "IN1", "IN2", "IN3"})  # HL7 2.4, ADT_A05; Z segments vary
 RIDERS = {"IN1": ("IN2", "IN3")}  # belong to the one before them, and go with it
+
+
+_NONE = re.compile(r'[A-Z][A-Z0-9]{2}(?:\|\d{0,4})?\|""[|"]*')
 
 
 def of_person(kept: Sequence[str], heard: Iterable[str], event: str) -> list[str]:
@@ -30,4 +35,5 @@ def of_stay(kept: Sequence[str], heard: Iterable[str]) -> list[str]:
 def _merged(kept: Sequence[str], heard: list[str], gone: frozenset[str]) -> list[str]:
     names = {line[:3] for line in heard} | gone
     names |= {rider for name in names for rider in RIDERS.get(name, ())}
-    return [*heard, *(line for line in kept if line[:3] not in names)]
+    there = [line for line in heard if not _NONE.fullmatch(line)]
+    return [*there, *(line for line in kept if line[:3] not in names)]

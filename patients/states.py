@@ -13,15 +13,64 @@ class Event(StrEnum):
     DISCHARGE = "discharge"  # a stay ends (A03)
     BOOK = "book"  # an appointment is made (S12)
     CANCEL_APPOINTMENT = "cancel_appointment"  # and called off (S15)
+    MERGE = "merge"  # two records turn out to be one person (A40, A34)
+    RENUMBER = "renumber"  # a person's number is changed (A47)
+    MOVE_STAY = "move_stay"  # a stay was another person's (A44, A45)
+    RENUMBER_STAY = "renumber_stay"  # a stay's number is changed, or two stays are one (A35)
+    LINK = "link"  # two records belong together (A24)
+    UNLINK = "unlink"  # and do not (A37)
+    REMOVE = "remove"  # the PAS no longer keeps the record (A29); ours is marked
+    # of a stay, told by the PAS only
+    ATTEND = "attend"  # an outpatient or emergency attendance begins (A04)
+    PREADMIT = "preadmit"  # expected: on the list, or a bed planned (A05, A14)
+    TO_INPATIENT = "to_inpatient"  # an attendance becomes an admission (A06)
+    TO_OUTPATIENT = "to_outpatient"  # and the reverse (A07)
+    UPDATE_STAY = "update_stay"  # details of the visit, or of the person with it (A08)
+    PLAN_TRANSFER = "plan_transfer"  # another bed is planned (A15)
+    PLAN_DISCHARGE = "plan_discharge"  # A16
+    LEAVE = "leave"  # on leave, the bed is kept (A21)
+    RETURN = "return"  # back from it (A22)
+    DEPART = "depart"  # away for an hour, to theatre or imaging (A09)
+    ARRIVE = "arrive"  # there, or back (A10)
+    CHANGE_DOCTOR = "change_doctor"  # another attending doctor (A54)
+    CANCEL_ADMIT = "cancel_admit"  # A11: an A01 or A04 that should not have been
+    CANCEL_TRANSFER = "cancel_transfer"  # A12
+    CANCEL_DISCHARGE = "cancel_discharge"  # A13
+    CANCEL_PREADMIT = "cancel_preadmit"  # A38, A27
+    CANCEL_PLAN_TRANSFER = "cancel_plan_transfer"  # A26
+    CANCEL_PLAN_DISCHARGE = "cancel_plan_discharge"  # A25
+    CANCEL_LEAVE = "cancel_leave"  # A52
+    CANCEL_RETURN = "cancel_return"  # A53
+    CANCEL_DEPART = "cancel_depart"  # A33
+    CANCEL_ARRIVE = "cancel_arrive"  # A32
+    CANCEL_CHANGE_DOCTOR = "cancel_change_doctor"  # A55
+    DELETE_STAY = "delete_stay"  # A23: it never was
+    # of an appointment, told by the PAS only
+    RESCHEDULE = "reschedule"  # the same booking at another time (S13)
+    MODIFY_APPOINTMENT = "modify_appointment"  # its details; the patient has arrived, or has not (S14)
+    DISCONTINUE_APPOINTMENT = "discontinue_appointment"  # S16
+    DELETE_APPOINTMENT = "delete_appointment"  # S17: it never was
+    MISS_APPOINTMENT = "miss_appointment"  # did not attend (S26)
+    DOCUMENT = "document"  # a letter or report, anew or another version of it (MDM)
 
 
 class StayStatus(StrEnum):
     """Where a stay stands."""
 
     NONE = ""  # not begun
+    EXPECTED = "expected"  # pre-admitted: on the list, or a bed planned
+    ATTENDING = "attending"  # an outpatient or emergency attendance: in no bed of a ward
     IN = "in"  # the patient is in
     OUT = "out"  # discharged
-    CANCELLED = "cancelled"  # never was: withdrawn by a person
+    CANCELLED = "cancelled"  # never was: withdrawn by a person, or by the PAS
+
+
+class Away(StrEnum):
+    """Whether a patient who is in is out of the bed."""
+
+    NO = ""
+    LEAVE = "leave"  # on leave, for a night or longer
+    TEMPORARY = "temporary"  # in theatre, imaging, another department
 
 
 class AppointmentStatus(StrEnum):
@@ -29,6 +78,9 @@ class AppointmentStatus(StrEnum):
 
     NONE = ""  # not booked
     BOOKED = "booked"
+    ARRIVED = "arrived"
+    ATTENDED = "attended"
+    MISSED = "did_not_attend"
     CANCELLED = "cancelled"
 
 
@@ -45,15 +97,84 @@ WRITABLE = frozenset({Mode.MIRROR, Mode.RECOVERY})
 
 STAY_MOVES: dict[tuple[StayStatus, Event], StayStatus] = {
     (StayStatus.NONE, Event.ADMIT): StayStatus.IN,
+    (StayStatus.EXPECTED, Event.ADMIT): StayStatus.IN,
+    (StayStatus.ATTENDING, Event.ADMIT): StayStatus.IN,
     (StayStatus.IN, Event.TRANSFER): StayStatus.IN,
     (StayStatus.IN, Event.DISCHARGE): StayStatus.OUT,
+    (StayStatus.ATTENDING, Event.DISCHARGE): StayStatus.OUT,
 }
 APPOINTMENT_MOVES: dict[tuple[AppointmentStatus, Event], AppointmentStatus] = {
     (AppointmentStatus.NONE, Event.BOOK): AppointmentStatus.BOOKED,
     (AppointmentStatus.BOOKED, Event.CANCEL_APPOINTMENT): AppointmentStatus.CANCELLED,
+    (AppointmentStatus.ARRIVED, Event.CANCEL_APPOINTMENT): AppointmentStatus.CANCELLED,
 }
-STAY_EVENTS = frozenset({Event.ADMIT, Event.TRANSFER, Event.DISCHARGE})
-APPOINTMENT_EVENTS = frozenset({Event.BOOK, Event.CANCEL_APPOINTMENT})
+CANCELS: dict[Event, tuple[Event, ...]] = {  # which step each of them undoes
+    Event.CANCEL_ADMIT: (Event.ADMIT, Event.ATTEND),
+    Event.CANCEL_TRANSFER: (Event.TRANSFER,),
+    Event.CANCEL_DISCHARGE: (Event.DISCHARGE,),
+    Event.CANCEL_PREADMIT: (Event.PREADMIT,),
+    Event.CANCEL_PLAN_TRANSFER: (Event.PLAN_TRANSFER,),
+    Event.CANCEL_PLAN_DISCHARGE: (Event.PLAN_DISCHARGE,),
+    Event.CANCEL_LEAVE: (Event.LEAVE,),
+    Event.CANCEL_RETURN: (Event.RETURN,),
+    Event.CANCEL_DEPART: (Event.DEPART,),
+    Event.CANCEL_ARRIVE: (Event.ARRIVE,),
+    Event.CANCEL_CHANGE_DOCTOR: (Event.CHANGE_DOCTOR,),
+    Event.DELETE_STAY: (Event.PREADMIT, Event.ATTEND, Event.ADMIT, Event.TO_INPATIENT, Event.TRANSFER),
+}
+STAY_STEPS = frozenset(
+    {
+        Event.ADMIT,
+        Event.TRANSFER,
+        Event.DISCHARGE,
+        Event.ATTEND,
+        Event.PREADMIT,
+        Event.TO_INPATIENT,
+        Event.TO_OUTPATIENT,
+        Event.UPDATE_STAY,
+        Event.PLAN_TRANSFER,
+        Event.PLAN_DISCHARGE,
+        Event.LEAVE,
+        Event.RETURN,
+        Event.DEPART,
+        Event.ARRIVE,
+        Event.CHANGE_DOCTOR,
+    }
+)
+IDENTITY_EVENTS = frozenset(  # say who somebody is, and nothing else
+    {
+        Event.MERGE,
+        Event.RENUMBER,
+        Event.MOVE_STAY,
+        Event.RENUMBER_STAY,
+        Event.LINK,
+        Event.UNLINK,
+        Event.REMOVE,
+    }
+)
+STAY_EVENTS = STAY_STEPS | frozenset(CANCELS)
+APPOINTMENT_STATUS: dict[Event, AppointmentStatus | None] = {  # None: stays as it is
+    Event.BOOK: AppointmentStatus.BOOKED,
+    Event.RESCHEDULE: AppointmentStatus.BOOKED,
+    Event.MODIFY_APPOINTMENT: None,
+    Event.CANCEL_APPOINTMENT: AppointmentStatus.CANCELLED,
+    Event.DISCONTINUE_APPOINTMENT: AppointmentStatus.CANCELLED,
+    Event.DELETE_APPOINTMENT: AppointmentStatus.CANCELLED,
+    Event.MISS_APPOINTMENT: AppointmentStatus.MISSED,
+}
+APPOINTMENT_EVENTS = frozenset(APPOINTMENT_STATUS)
+LIVE_APPOINTMENTS = frozenset({AppointmentStatus.BOOKED, AppointmentStatus.ARRIVED})  # these hold their slot
+CLERKS_EVENTS = frozenset(  # what a screen can make, and so what must be told to others
+    {
+        Event.REGISTER,
+        Event.UPDATE,
+        Event.ADMIT,
+        Event.TRANSFER,
+        Event.DISCHARGE,
+        Event.BOOK,
+        Event.CANCEL_APPOINTMENT,
+    }
+)
 
 _WHY: dict[tuple[StayStatus | AppointmentStatus, Event], str] = {
     (StayStatus.IN, Event.ADMIT): "The patient is already admitted",
@@ -62,11 +183,16 @@ _WHY: dict[tuple[StayStatus | AppointmentStatus, Event], str] = {
     (StayStatus.CANCELLED, Event.TRANSFER): "This stay was withdrawn",
     (StayStatus.CANCELLED, Event.DISCHARGE): "This stay was withdrawn",
     (StayStatus.NONE, Event.TRANSFER): "The patient is not admitted",
+    (StayStatus.EXPECTED, Event.TRANSFER): "The patient is expected, and not admitted yet",
+    (StayStatus.ATTENDING, Event.TRANSFER): "The patient attends, and is not admitted",
+    (StayStatus.EXPECTED, Event.DISCHARGE): "The patient is expected, and not admitted yet",
     (StayStatus.OUT, Event.TRANSFER): "The patient has already been discharged",
     (StayStatus.NONE, Event.DISCHARGE): "The patient is not admitted",
     (StayStatus.OUT, Event.DISCHARGE): "The patient has already been discharged",
     (AppointmentStatus.BOOKED, Event.BOOK): "This appointment is already booked",
     (AppointmentStatus.CANCELLED, Event.BOOK): "This appointment was cancelled",
+    (AppointmentStatus.ATTENDED, Event.CANCEL_APPOINTMENT): "The patient has attended this appointment",
+    (AppointmentStatus.MISSED, Event.CANCEL_APPOINTMENT): "The patient did not attend this appointment",
     (AppointmentStatus.NONE, Event.CANCEL_APPOINTMENT): "There is no such appointment",
     (AppointmentStatus.CANCELLED, Event.CANCEL_APPOINTMENT): "This appointment is already cancelled",
 }

@@ -4,24 +4,45 @@ A clerk's event must be allowed by the state tables. The PAS is master of its ow
 as far as it makes sense: `told` says what is taken, with a warning, and what is only filed.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from pasmirror.lib import clock
-from patients import facts, states
+from patients import course, entering, facts, states
+from patients.course import Course
+from patients.entering import Entered, Unheard
 from patients.facts import Groups, Kind, News
-from patients.states import APPOINTMENT_EVENTS, STAY_EVENTS, AppointmentStatus, Event, StayStatus
+from patients.states import (
+    APPOINTMENT_EVENTS,
+    APPOINTMENT_STATUS,
+    CANCELS,
+    STAY_EVENTS,
+    AppointmentStatus,
+    Event,
+    StayStatus,
+)
 
 Known = dict[Kind, Groups]
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What is known after the event. `moved`: the stay's place is the one told (not a back-dated one)."""
+    """What is known after the event; a kind that is not in `after` is not touched.
+
+    `moved`: nothing that happened later is known of the stay. `steps`: its course, if the PAS told. `entered`: there
+    is something new for the stay's history, about the step at `index` if it stands; `undone`: the rows of the history
+    that it undid or took the place of.
+    """
 
     after: Known
     moved: bool = False
     warnings: tuple[str, ...] = ()
+    steps: Sequence[course.Step] = ()
+    moved_at: datetime | None = None
+    entered: bool = False
+    index: int | None = None
+    undone: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,59 +59,151 @@ def done(known: Known, news: News) -> Step:
     event = Event(news.event)
     if why := _why_not(known, event):
         raise ValueError(why)
-    return _step(known, news, moved=event in STAY_EVENTS)
-
-
-def told(known: Known, news: News, *, moved_at: datetime | None) -> Step | Unapplied:
-    """Apply what the PAS says to what the PAS is known to hold; `moved_at` is its stay's newest movement."""
-    event = Event(news.event)
-    warnings: list[str] = []
+    after = _patient(known, news)
     if event in STAY_EVENTS:
-        status = _stay_status(known)
-        if event == Event.DISCHARGE and status == StayStatus.NONE:
-            return Unapplied("no-open-stay", "A discharge of a stay never begun here")
-        if status == StayStatus.CANCELLED:
-            return Unapplied("stay-withdrawn", "News of a stay that was withdrawn")
-        if event == Event.ADMIT and status == StayStatus.OUT:
-            return Unapplied("stay-ended", "An admission of a stay that has ended")
-        if event == Event.TRANSFER and status == StayStatus.OUT and not _before_discharge(known, news):
-            return Unapplied("stay-ended", "A transfer of a stay that has ended")
-        if states.stay_after(status, event) is None and (why := states.why_not(status, event)):
-            warnings.append(f"taken as told: {why.lower()}")
-        if event == Event.TRANSFER and status == StayStatus.NONE:
-            warnings.append("stay begun by a transfer: its admission was not heard")
-    if event == Event.CANCEL_APPOINTMENT and _appointment_status(known) == AppointmentStatus.NONE:
-        return Unapplied("no-such-appointment", "A cancellation of an appointment never heard of")
-    moved = event in STAY_EVENTS and (moved_at is None or news.occurred_at >= moved_at)
-    if event in STAY_EVENTS and not moved:
-        warnings.append("back-dated: entered in the history, the place stays")
-    step = _step(known, news, moved=moved)
-    return Step(step.after, step.moved, tuple(warnings))
-
-
-def _step(known: Known, news: News, *, moved: bool) -> Step:
-    event = Event(news.event)
-    after: Known = {Kind.PATIENT: facts.overlaid(_now(known, Kind.PATIENT), news.patient)}
-    if event in STAY_EVENTS:
-        after[Kind.STAY] = _stay(_now(known, Kind.STAY), news, event, moved=moved)
+        after[Kind.STAY] = _stay(_now(known, Kind.STAY), news, event)
     if event in APPOINTMENT_EVENTS:
-        booking = facts.overlaid(_now(known, Kind.APPOINTMENT), news.appointment)
-        status = AppointmentStatus.BOOKED if event == Event.BOOK else AppointmentStatus.CANCELLED
-        after[Kind.APPOINTMENT] = {**booking, "status": {"status": status.value}}
-    return Step(after, moved)
+        after[Kind.APPOINTMENT] = _appointment(known, news)
+    return Step(after, moved=event in STAY_EVENTS)
 
 
-def _stay(now: Groups, news: News, event: Event, *, moved: bool) -> Groups:
-    said = news.stay if moved else {group: v for group, v in news.stay.items() if group != "place"}
-    after = facts.overlaid(now, said)
-    times = dict(after["times"])
+def told(
+    known: Known, news: News, *, steps: Sequence[course.Step] = (), moved_at: datetime | None = None
+) -> Step | Unapplied:
+    """Apply what the PAS says to what the PAS is known to hold.
+
+    `steps`: the course of the stay. `moved_at`: of a stay without one, its newest movement; of an appointment, when
+    it was last spoken of.
+    """
+    event = Event(news.event)
+    if event in STAY_EVENTS and Kind.STAY in known:
+        return _stay_told(known, news, list(steps) or course.known(known[Kind.STAY], moved_at))
+    if event in APPOINTMENT_EVENTS:
+        return _appointment_told(known, news, moved_at)
+    return Step(_patient(known, news), warnings=_of_no_stay(event))
+
+
+def _of_no_stay(event: Event) -> tuple[str, ...]:
+    return ("no visit number: nothing of the visit was taken",) if event == Event.UPDATE_STAY else ()
+
+
+def _stay_told(known: Known, news: News, steps: list[course.Step]) -> Step | Unapplied:
+    event, before = Event(news.event), course.course(steps)
+    if event in CANCELS:
+        return _folded(known, news, entering.undo(news, steps, before), before)
+    if news.corrects:
+        return _folded(known, news, entering.correct(news, steps), before)
+    if why := _why_filed(before, news, steps):
+        return why
+    if event == Event.UPDATE_STAY and (said := _why_not_updated(before, news, steps)):
+        return Step(_patient(known, news), warnings=(said,))
+    warnings = list(_of_status(before.status, event))
     at = clock.iso(news.occurred_at)
+    if event in course.PLACES and at < before.moved_at:
+        warnings.append("back-dated: entered in the history, the place stays")
+    entered = entering.enter(steps, course.told(news), before)
+    return _folded(known, news, replace(entered, warnings=tuple(warnings)), before)
+
+
+def _why_not_updated(before: Course, news: News, steps: Sequence[course.Step]) -> str:
+    """Say why an A08 says nothing of the stay; "" if it does. What it says has no time of its own but MSH-7."""
+    if before.status in (StayStatus.NONE, StayStatus.CANCELLED):
+        return "the visit is not known here: nothing of it was taken"
+    if course.sent(news) < max((step["told"] for step in steps), default=""):
+        return "older than what is known of the visit: nothing of it was taken"
+    return ""
+
+
+def _why_filed(before: Course, news: News, steps: Sequence[course.Step]) -> Unapplied | None:
+    """Say why a step of a stay is not taken; None if it is."""
+    event, status = Event(news.event), before.status
+    at, times = clock.iso(news.occurred_at), before.groups["times"]
+    begins = event in course.BEGIN | {Event.TO_INPATIENT, Event.TO_OUTPATIENT}
+    if status == StayStatus.NONE and not begins and event not in (Event.TRANSFER, Event.UPDATE_STAY):
+        what = "A discharge" if event == Event.DISCHARGE else "News"
+        return Unapplied("no-open-stay", f"{what} of a stay never begun here")
+    if status == StayStatus.CANCELLED and not begins and event != Event.UPDATE_STAY:
+        return Unapplied("stay-withdrawn", "News of a stay that was withdrawn")
+    begun = status in (StayStatus.IN, StayStatus.ATTENDING, StayStatus.OUT)
+    if event == Event.PREADMIT and begun and not at < str(times["admitted_at"]):
+        return Unapplied("stay-begun", "A pre-admission of a stay that has begun")
+    if status != StayStatus.OUT or event in (Event.UPDATE_STAY, Event.DISCHARGE, Event.PREADMIT):
+        return None
+    late = bool(times["discharged_at"]) and at < str(times["discharged_at"])
+    if begins and not (late and not any(s["event"] in course.BEGIN and not s["undone"] for s in steps)):
+        return Unapplied("stay-ended", "An admission of a stay that has ended")
+    return None if late else Unapplied("stay-ended", "News of a stay that has ended")
+
+
+def _of_status(status: StayStatus, event: Event) -> tuple[str, ...]:
+    if event not in (Event.ADMIT, Event.TRANSFER, Event.DISCHARGE) or status == StayStatus.CANCELLED:
+        return ()
+    said = []
+    attends = status == StayStatus.ATTENDING and event == Event.TRANSFER  # from one cubicle to another
+    if states.stay_after(status, event) is None and not attends and (why := states.why_not(status, event)):
+        said.append(f"taken as told: {why.lower()}")
+    if event == Event.TRANSFER and status == StayStatus.NONE:
+        said.append("stay begun by a transfer: its admission was not heard")
+    return tuple(said)
+
+
+def _folded(known: Known, news: News, entered: Entered | Unheard, before: Course) -> Step | Unapplied:
+    if isinstance(entered, Unheard):
+        return Unapplied(entered.code, entered.reason)
+    result = course.course(entered.steps)
+    return Step(
+        {**_patient(known, news), Kind.STAY: result.groups},
+        moved=news.event in CANCELS or clock.iso(news.occurred_at) >= before.moved_at,
+        warnings=entered.warnings,
+        steps=entered.steps,
+        moved_at=clock.moment(result.moved_at),
+        entered=entered.new,
+        index=entered.index,
+        undone=tuple(step["id"] for step in entered.undone if step.get("id")),
+    )
+
+
+def _appointment_told(known: Known, news: News, spoken_at: datetime | None) -> Step | Unapplied:
+    event, status = Event(news.event), _appointment_status(known)
+    if status == AppointmentStatus.NONE and APPOINTMENT_STATUS[event] in (
+        AppointmentStatus.CANCELLED,
+        AppointmentStatus.MISSED,
+    ):
+        return Unapplied("no-such-appointment", "The end of an appointment never heard of")
+    if spoken_at and news.occurred_at < spoken_at:
+        return Unapplied("older", "Older than what is known of this appointment")
+    warnings = []
+    if status == AppointmentStatus.NONE and event != Event.BOOK:
+        warnings.append("the booking itself was not heard: taken as a booking")
+    after = {**_patient(known, news), Kind.APPOINTMENT: _appointment(known, news)}
+    return Step(after, warnings=tuple(warnings), moved_at=news.occurred_at)
+
+
+def _appointment(known: Known, news: News) -> Groups:
+    """Give the appointment after the event: the trigger says where it stands; S14 may say who has arrived."""
+    event, now = Event(news.event), _now(known, Kind.APPOINTMENT)
+    status = APPOINTMENT_STATUS[event]
+    if status is None:
+        told = AppointmentStatus(str(news.appointment.get("status", {}).get("status", "")))
+        status = told or _appointment_status(known) or AppointmentStatus.BOOKED
+    return {**facts.overlaid(now, news.appointment), "status": {"status": status.value}}
+
+
+def _patient(known: Known, news: News) -> Known:
+    now = _now(known, Kind.PATIENT)
+    if news.event == Event.DOCUMENT and now["name"]["family"]:
+        return {Kind.PATIENT: now}  # a letter says who is meant, and is not where details are kept
+    return {Kind.PATIENT: facts.overlaid(now, news.patient)}
+
+
+def _stay(now: Groups, news: News, event: Event) -> Groups:
+    after = facts.overlaid(now, news.stay)
+    times, at = dict(after["times"]), clock.iso(news.occurred_at)
     if event == Event.DISCHARGE:
         times["status"] = StayStatus.OUT.value
-        times["discharged_at"] = news.stay.get("times", {}).get("discharged_at") or at
-    elif times["status"] != StayStatus.OUT:
-        times["status"] = StayStatus.IN.value
-        times["discharged_at"] = ""
+        times["discharged_at"] = at
+    else:
+        times["status"], times["discharged_at"] = StayStatus.IN.value, ""
     if event == Event.ADMIT and not times["admitted_at"]:
         times["admitted_at"] = at
     return {**after, "times": times}
@@ -106,11 +219,6 @@ def _stay_status(known: Known) -> StayStatus:
 
 def _appointment_status(known: Known) -> AppointmentStatus:
     return AppointmentStatus(str(_now(known, Kind.APPOINTMENT)["status"]["status"]))
-
-
-def _before_discharge(known: Known, news: News) -> bool:
-    ended = clock.moment(str(_now(known, Kind.STAY)["times"]["discharged_at"]))
-    return ended is not None and news.occurred_at < ended
 
 
 def _why_not(known: Known, event: Event) -> str | None:

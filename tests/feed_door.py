@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -33,23 +34,39 @@ def free_port() -> int:
 
 
 class Listening:
-    """One `manage.py listen`; `policy` is the feed's, as the site file would declare it."""
+    """One `manage.py listen`; `policy` is the feed's, as the site file would declare it.
 
-    def __init__(self, log: Path, **policy: Any) -> None:
+    `beside` another: the second process of the same declaration, on the port of its environment or a shared one.
+    """
+
+    def __init__(
+        self,
+        log: Path,
+        *words: str,
+        beside: "Listening | None" = None,
+        port_from_environment: bool = False,
+        **policy: Any,
+    ) -> None:
         self.log = log
-        self.port = free_port()
-        Channel.objects.update_or_create(code="pas", defaults={"policy": {"port": self.port, **policy}})
+        self.words = words
+        self.port_from_environment = beside.port_from_environment if beside else port_from_environment
+        self.port = beside.port if beside and not self.port_from_environment else free_port()
+        if beside is None:
+            port = {} if self.port_from_environment else {"port": self.port}
+            Channel.objects.update_or_create(code="pas", defaults={"policy": {**port, **policy}})
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
+        opened = self.said().count('"listen.open"')
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "listen"],
+                [sys.executable, "manage.py", "listen", *self.words],
                 cwd=ROOT,
                 env={
                     **os.environ,
                     "DATABASE_URL": database_url(),
                     "PASMIRROR_ROLE": "listen",
+                    "PASMIRROR_MLLP_PORT": str(self.port),
                     "PASMIRROR_DB_POOL": "4",
                     "PASMIRROR_LOG_LEVEL": "INFO",
                 },
@@ -57,7 +74,7 @@ class Listening:
                 stdout=log,
                 stderr=log,
             )
-        eventually(self._answers, within=30, why=self.said())
+        eventually(lambda: self._is_open(opened), within=60, why="it does not listen")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -65,11 +82,10 @@ class Listening:
             self.process.kill()
             self.process.wait(10)
 
-    def _answers(self) -> bool:
+    def _is_open(self, opened: int) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, self.said()
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+        return self.said().count('"listen.open"') > opened
 
     def end(self) -> int:
         """Ask it to end; the exit code."""
@@ -85,8 +101,12 @@ class Listening:
 class HandWritten:
     """A peer on a bare socket, written without any library of ours."""
 
-    def __init__(self, port: int, *, timeout: float = 10.0) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout)
+    def __init__(
+        self, port: int, *, timeout: float = 10.0, tls: ssl.SSLContext | None = None, source: str = "127.0.0.1"
+    ) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout, source_address=(source, 0))
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")
         self.held = b""
 
     def __enter__(self) -> Self:

@@ -11,8 +11,8 @@ from failover.health import How, Picture, Rules, Verdict, Word, look
 from failover.models import Observation, Policy, Watch
 from failover.probes import Target
 from messaging.hl7 import dialects
-from messaging.hl7.habits import FeedPolicy
 from messaging.models import Channel, Destination, Inbound
+from messaging.selectors import channels
 from messaging.states import Outcome
 from pasmirror.lib import clock
 from pasmirror.lib.beat import SILENT_AFTER
@@ -46,9 +46,7 @@ def rules(row: Policy | None = None) -> Rules:
 def targets(row: Policy) -> list[Target]:
     """Give the declared probes, an MLLP question being written as everything else the PAS is told."""
     pas = Destination.objects.filter(is_pas=True).first()
-    channel = Channel.objects.order_by("pk").first()
-    policy = FeedPolicy.of(channel.policy if channel else {})
-    dialect = dialects.get(pas.dialect if pas else dialects.KNOWN[0], policy)
+    dialect = dialects.get(pas.dialect if pas else dialects.KNOWN[0], channels.spoken())
     return [Target.of(declared, dialect) for declared in row.probes]
 
 

@@ -9,10 +9,10 @@ from django.db import transaction
 
 from messaging.hl7 import dialects, queries
 from messaging.hl7.dialects import Dialect
-from messaging.hl7.habits import FeedPolicy
 from messaging.hl7.read import Unreadable
 from messaging.mllp.sender import NoAnswer, Peer
-from messaging.models import Channel, Destination
+from messaging.models import Destination
+from messaging.selectors import channels
 from pasmirror.lib import clock
 from patients.facts import Groups, Kind
 from patients.identifiers import HOSPITAL, Identifier
@@ -30,11 +30,14 @@ class PasSilent(Exception):
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What the PAS said: whether it knows the patient, how many others look alike if not, and whether it has forgotten
-    the patient, a stay or an appointment that it once told us of."""
+    the patient, a stay or an appointment that it once told us of. `merged`: it told us that it has merged the patient
+    into another, so there is nobody to ask about.
+    """
 
     known: bool
     alike: int = 0
     forgotten: bool = False
+    merged: bool = False
 
 
 @dataclass(slots=True)
@@ -65,6 +68,8 @@ class Line:
 def patient(patient_id: int) -> Answer | None:
     """Ask about one patient and keep the answer in the trunk; None while the PAS does not answer."""
     ours = Patient.objects.get(pk=patient_id)
+    if ours.merged_into_id:
+        return Answer(known=False, merged=True)
     numbers = [
         Identifier(i.type, i.authority, i.value)
         for i in PatientIdentifier.objects.filter(patient=ours, type=HOSPITAL, until=None).order_by("id")
@@ -100,9 +105,7 @@ def _line() -> Line | None:
     pas = Destination.objects.filter(is_pas=True, declared=True).first()
     if pas is None:
         return None
-    channel = Channel.objects.order_by("pk").first()
-    policy = FeedPolicy.of(channel.policy if channel else {})
-    return Line(Peer(pas.host, pas.port, pas.timeout), dialects.get(pas.dialect, policy))
+    return Line(Peer(pas.host, pas.port, pas.timeout), dialects.get(pas.dialect, channels.spoken()))
 
 
 def _by_number(line: Line, numbers: Iterable[Identifier]) -> Found | None:

@@ -108,7 +108,9 @@ def _step(replay_id: int, answer: Answer) -> int:
         change = Change.objects.get(pk=replay.change)
         if replay.end != End.WAITING or _under_way(change):
             return 0
-        if answer.forgotten and not replay.forced:
+        if answer.merged and not replay.forced:
+            comparing.hold(replay, [], "the PAS has merged this patient into another record since")
+        elif answer.forgotten and not replay.forced:
             alarms.sound(RESTORED, "The PAS no longer knows patients it told us of: it may be an older backup.")
             comparing.hold(replay, [], "the PAS no longer knows this patient: it may be an older backup")
         elif answer.alike and change.event == Event.REGISTER and not replay.forced:

@@ -8,9 +8,59 @@ from messaging.hl7.read import Message, Segment
 from messaging.hl7.text import components, escape
 from pasmirror.lib import clock
 from patients.facts import Groups, Value
+from patients.states import AppointmentStatus, Event
 
+FOLLOWED: dict[str, Event] = {
+    "SIU^S12": Event.BOOK,
+    "SIU^S13": Event.RESCHEDULE,
+    "SIU^S14": Event.MODIFY_APPOINTMENT,
+    "SIU^S15": Event.CANCEL_APPOINTMENT,
+    "SIU^S16": Event.DISCONTINUE_APPOINTMENT,
+    "SIU^S17": Event.DELETE_APPOINTMENT,
+    "SIU^S26": Event.MISS_APPOINTMENT,
+}
+BY_ADT = {"ADT^A05": Event.BOOK, "ADT^A38": Event.CANCEL_APPOINTMENT}  # where the feed books outpatients so
 STATUS_WORDS = {"booked": "Booked", "cancelled": "Cancelled"}
+_TOLD = {  # SCH-25 of an S14 (HL7 table 0278, and what is written instead)
+    AppointmentStatus.BOOKED: ("BOOKED", "CONFIRMED", "PENDING", "SCHEDULED"),
+    AppointmentStatus.ARRIVED: ("ARRIVED", "CHECKED IN", "CHECKEDIN", "STARTED"),
+    AppointmentStatus.ATTENDED: ("ATTENDED", "COMPLETE", "COMPLETED", "SEEN"),
+    AppointmentStatus.MISSED: ("NOSHOW", "NO SHOW", "DNA", "DID NOT ATTEND"),
+}
 LONGEST_MINUTES = 24 * 60
+LONGEST_WORDS = 50
+
+
+def read_adt(message: Message, reading: Reading) -> Groups:
+    """Give an appointment as an A05 tells it: the clinic in PV1-3, the time in PV2-8, else PV1-44 or EVN-6."""
+    clinic = (message.get("PV1-3.1") or "").strip()
+    booking: dict[str, Value] = {"clinic": clinic} if clinic else {}
+    for path in ("PV2-8.1", "PV1-44.1", "EVN-6.1"):
+        value = message.get(path)
+        if at := times.moment(value, reading.zone):
+            booking["starts_at"] = clock.iso(at)
+            break
+        if value:
+            reading.warn(f"{path[:-2]}: not a time, not taken")
+    return {"booking": booking} if booking else {}
+
+
+def read_status(sch: Segment, event: Event, reading: Reading) -> Groups:
+    """Give what the sender calls the status (SCH-25), and of an S14 where the appointment stands by that.
+
+    Elsewhere the trigger says where it stands: an S26 has been seen with "Cancelled".
+    """
+    words = text(sch, 25) or text(sch, 25, 2)
+    if words is None:
+        return {}
+    said: Groups = {"wording": {"status_words": words[:LONGEST_WORDS]}}
+    if event == Event.MODIFY_APPOINTMENT and words:
+        status = next((status for status, known in _TOLD.items() if words.upper() in known), None)
+        if status:
+            said["status"] = {"status": status.value}
+        else:
+            reading.warn("SCH-25: no status of a modified appointment, which stays as it was")
+    return said
 
 
 def read_booking(sch: Segment, message: Message | None, reading: Reading) -> Groups:

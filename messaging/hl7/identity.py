@@ -4,14 +4,16 @@ Pure. Knows the shapes seen in UK feeds (PID-2, PID-3, PID-19; CX.4 or CX.5), no
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from messaging.hl7.habits import Habits
 from messaging.hl7.read import Segment
-from patients.facts import Named, Value
-from patients.identifiers import FILLER, HOSPITAL, PLACER, VISIT, Identifier, nhs_digits, why_not_nhs_number
+from patients.facts import NOBODY, Named, Value
+from patients.identifiers import FILLER, HOSPITAL, PLACER, VERIFIED, VISIT, Identifier, nhs_digits, why_not_nhs_number
 
 ACCOUNT_WARNING = "no visit number in PV1-19: the account number of PID-18 was taken"
+MOTHER = frozenset({"MTH", "MOTHER"})  # NK1-3, HL7 table 0063
 _STATUS = re.compile(r"(?:NSTS)?(0[1-8])")
 
 
@@ -32,9 +34,8 @@ class Person:
 def person(pid: Segment, habits: Habits) -> Person:
     """Read every number of a PID; an NHS number with a wrong check digit is kept out and warned of."""
     found = Person()
-    for number in (3, 2):
-        for repetition in range(pid.repeats(number)):
-            _person_number(pid, number, repetition, habits, found)
+    _numbers(pid, 3, habits, found)
+    _numbers(pid, 2, habits, found, only_nhs=True)
     if ssn := (pid.get(19, 1) or "").strip():
         _nhs(ssn, "PID-19", found)
     elif pid.get(19) == "" and "nhs_number" not in found.nhs:
@@ -44,26 +45,63 @@ def person(pid: Segment, habits: Habits) -> Person:
     return found
 
 
-def _person_number(pid: Segment, number: int, repetition: int, habits: Habits, found: Person) -> None:
-    value = pid.get(number, 1, repetition=repetition)
-    authority = (pid.get(number, 4, 1, repetition) or "").strip()
-    kind, _, glued = (pid.get(number, 5, repetition=repetition) or "").strip().partition("{")
+def prior(mrg: Segment, habits: Habits) -> Person:
+    """Read whose record or number ends: MRG-1, or MRG-4 where that is empty. What it leaves out stays blank."""
+    found = Person()
+    _numbers(mrg, 1, habits, found, bare=True)
+    if found.named == NOBODY:
+        _numbers(mrg, 4, habits, found, bare=True)
+    return found
+
+
+def mother(child: Person, pid: Segment, relatives: Iterable[Segment], habits: Habits) -> Named:
+    """Read who a newborn's mother is: PID-21, else the NK1 called mother. Her numbers are taken out of the child's."""
+    found = Person()
+    _numbers(pid, 21, habits, found)
+    for nk1 in relatives if found.named == NOBODY else ():
+        if (nk1.get(3, 1) or "").strip().upper() in MOTHER:
+            _numbers(nk1, 33, habits, found)
+    number = found.nhs.get("nhs_number")
+    if any(identifier in child.ids for identifier in found.ids) or (number and number == child.nhs.get("nhs_number")):
+        child.warnings.append("PID-3 repeats a number of the mother: not taken as the child's")
+        child.ids = [identifier for identifier in child.ids if identifier not in found.ids]
+        child.nhs = {} if number == child.nhs.get("nhs_number") else child.nhs
+    return found.named
+
+
+def _numbers(
+    segment: Segment, number: int, habits: Habits, found: Person, *, only_nhs: bool = False, bare: bool = False
+) -> None:
+    for repetition in range(segment.repeats(number)):
+        _number(segment, number, repetition, habits, found, only_nhs=only_nhs, bare=bare)
+
+
+def _number(
+    segment: Segment, number: int, repetition: int, habits: Habits, found: Person, *, only_nhs: bool, bare: bool
+) -> None:
+    """Read one CX; `bare`: a type or authority that it leaves out stays blank."""
+    value = segment.get(number, 1, repetition=repetition)
+    authority = (segment.get(number, 4, 1, repetition) or "").strip()
+    kind, _, glued = (segment.get(number, 5, repetition=repetition) or "").strip().partition("{")
     is_nhs = (
         authority.upper() in habits.nhs_authorities
         or kind.upper() in habits.nhs_types
         or (kind.upper() in habits.nhs_types_if_valid and bool(value) and not why_not_nhs_number(value or ""))
     )
     if is_nhs:
-        for text in (pid.get(number, 2, repetition=repetition) or "", glued.removeprefix("status:").rstrip("}")):
+        for text in (segment.get(number, 2, repetition=repetition) or "", glued.removeprefix("status:").rstrip("}")):
             if status := _STATUS.fullmatch(text):
                 found.nhs["nhs_status"] = status.group(1)
+            elif text == "V":  # one PAS says so that it is verified
+                found.nhs["nhs_status"] = VERIFIED
         if value:
-            _nhs(value, f"PID-{number}", found)
+            _nhs(value, f"{segment.name}-{number}", found)
         elif value == "":
             found.nhs.setdefault("nhs_number", "")
-    elif number == 3 and value and value.strip():
-        kind = HOSPITAL if kind.upper() in habits.hospital_types else kind
-        identifier = Identifier(kind, authority or habits.default_authority, value.strip())
+    elif not only_nhs and value and value.strip():
+        hospital = kind.upper() in habits.hospital_types and bool(kind or not bare)
+        authority = authority if bare else authority or habits.default_authority
+        identifier = Identifier(HOSPITAL if hospital else kind, authority, value.strip())
         if identifier not in found.ids:
             found.ids.append(identifier)
 
@@ -87,6 +125,14 @@ def stay(pv1: Segment | None, pid: Segment | None, habits: Habits) -> tuple[tupl
             authority = (segment.get(number, 4, 1) or "").strip()
             return (Identifier(VISIT, authority or habits.default_authority, value),), warning
     return (), ""
+
+
+def prior_stay(mrg: Segment) -> tuple[Identifier, ...]:
+    """Give the visit number that ends or moves: MRG-5, else the account of MRG-3; a blank authority stays blank."""
+    for number in (5, 3):
+        if value := (mrg.get(number, 1) or "").strip():
+            return (Identifier(VISIT, (mrg.get(number, 4, 1) or "").strip(), value),)
+    return ()
 
 
 def appointment(sch: Segment, habits: Habits) -> tuple[Identifier, ...]:

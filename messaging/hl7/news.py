@@ -1,29 +1,23 @@
 """A message as news: which event it tells, of whom, and what it says; or why it is none. Pure, no Django."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
 
-from messaging.hl7 import bookings, identity, lengths, times
-from messaging.hl7.fields import RULES, Reading
+from messaging.hl7 import bookings, documents, identity, lengths, merges, movements, times
+from messaging.hl7.fields import Reading
 from messaging.hl7.habits import Habits
+from messaging.hl7.movements import Movement
 from messaging.hl7.read import Message, Segment
+from messaging.hl7.segments import facts_of, kept_segments
 from patients.facts import NOBODY, Groups, Kind, Named, News
-from patients.identifiers import Identifier
+from patients.identifiers import FILLER, Identifier
 from patients.states import APPOINTMENT_EVENTS, STAY_EVENTS, Event
 
 FOLLOWED: dict[str, Event] = {
     "ADT^A28": Event.REGISTER,
     "ADT^A31": Event.UPDATE,
-    "ADT^A01": Event.ADMIT,
-    "ADT^A02": Event.TRANSFER,
-    "ADT^A03": Event.DISCHARGE,
-    "SIU^S12": Event.BOOK,
-    "SIU^S15": Event.CANCEL_APPOINTMENT,
-}
-NOT_SPOKEN_OF: dict[Event, tuple[str, ...]] = {  # groups an event has no say in, whatever its PV1 repeats
-    Event.ADMIT: ("discharge",),
-    Event.TRANSFER: ("discharge",),
+    **movements.FOLLOWED,
+    **bookings.FOLLOWED,
+    **dict.fromkeys(sorted(documents.FOLLOWED), Event.DOCUMENT),
 }
 _FLAGS = {
     "charset-fallback": "MSH-18: the bytes are not in the declared character set, read as Latin-1",
@@ -48,21 +42,41 @@ class NotNews:
 
 def news(message: Message, *, habits: Habits) -> News | NotNews:
     """Read one message; its warnings and reasons name fields and never hold a value."""
-    event = FOLLOWED.get(message.trigger)
-    if event is None:
-        return NotNews("not-followed", "An event this mirror does not follow yet", parked=False)
-    reading = Reading(habits.clock(), [_FLAGS[flag] for flag in message.flags if flag in _FLAGS])
+    if message.trigger in merges.FOLLOWED:
+        return _identity(message, habits)
+    if message.trigger == movements.SWAP:
+        return _swap(message, habits)
+    movement = movements.of(message)
+    event = _event(message, movement, habits)
+    return _told(message, movement, event, habits) if event else _not_followed(message)
+
+
+def _identity(message: Message, habits: Habits) -> News | NotNews:
+    reading = _reading(message, habits)
+    try:
+        return merges.news(message, habits, reading)
+    except merges.Unclear as fault:
+        return _parked(fault.code, fault.reason, reading, fault.named)
+
+
+def _reading(message: Message, habits: Habits) -> Reading:
+    return Reading(habits.clock(), [_FLAGS[flag] for flag in message.flags if flag in _FLAGS])
+
+
+def _told(message: Message, movement: Movement, event: Event, habits: Habits) -> News | NotNews:
+    reading = _reading(message, habits)
     pid = message.first("PID")
     if pid is None:
         return _parked("no-pid", "There is no PID segment", reading)
     person = identity.person(pid, habits)
+    mother = identity.mother(person, pid, message.all("NK1"), habits)
     reading.warnings += person.warnings
     named = person.named
     if len(list(message.all("PID"))) > 1:
         return _parked("two-pids", "There is more than one PID segment", reading, named)
     if named == NOBODY:
         return _parked("no-identity", "No usable number in PID-3, and no NHS number", reading)
-    at = _occurred(message, reading)
+    at = movements.occurred(message, movement, event, reading)
     if at is None:
         return _parked("no-time", "Neither EVN-6, EVN-2 nor MSH-7 says when it happened", reading, named)
     patient = facts_of((pid, message.first("PD1")), reading)
@@ -76,8 +90,36 @@ def news(message: Message, *, habits: Habits) -> News | NotNews:
         sent_at=times.moment(message.sent_at_text, reading.zone),
         control_id=message.control_id,
         trigger=message.trigger,
+        movement=movement.number,
+        corrects=movement.action == "UPDATE",
+        mother=mother,
     )
     return _of_kind(told, event, message, pid, habits, reading)
+
+
+def _event(message: Message, movement: Movement, habits: Habits) -> Event | None:
+    booked = habits.a05 == "appointment" and (message.get("PV1-2.1") or "").strip().upper() != "I"
+    if booked and message.trigger in bookings.BY_ADT:
+        return bookings.BY_ADT[message.trigger]
+    return movements.event_of(message.trigger, movement) or FOLLOWED.get(message.trigger)
+
+
+def _not_followed(message: Message) -> NotNews:
+    if message.trigger.startswith("MFN"):
+        return NotNews("master-file", "A master file: wards, clinics and codes are the site file's", parked=False)
+    return NotNews("not-followed", "An event this mirror does not follow yet", parked=False)
+
+
+def _swap(message: Message, habits: Habits) -> News | NotNews:
+    """Read an A17: a transfer of each of two patients, taken together or not at all."""
+    parts = movements.parts(message)
+    if len(parts) != 2:
+        reading = Reading(habits.clock(), [])
+        return _parked("not-two-patients", "A swap of beds that does not name two patients", reading)
+    first, second = (_told(part, Movement(), Event.TRANSFER, habits) for part in parts)
+    if isinstance(first, NotNews) or isinstance(second, NotNews):
+        return first if isinstance(first, NotNews) else second
+    return replace(first, other=second)
 
 
 def _of_kind(
@@ -91,62 +133,55 @@ def _of_kind(
         pv1 = message.first("PV1")
         stay_ids, warning = identity.stay(pv1, pid, habits)
         reading.warnings += [warning] if warning else []
-        if not stay_ids:
+        if not stay_ids and event != Event.UPDATE_STAY:
             return _parked(
                 "no-visit-number", "No visit number in PV1-19, and no account number in PID-18", reading, told.named
             )
-        said = facts_of((pv1,), reading)
-        stay = {group: values for group, values in said.items() if group not in NOT_SPOKEN_OF.get(event, ())}
-        if event != Event.DISCHARGE and "times" in stay:
-            stay["times"].pop("discharged_at", None)
+        stay = movements.stay_said(event, pv1, message, told.occurred_at, reading) if stay_ids else {}
     if event in APPOINTMENT_EVENTS:
-        sch = message.first("SCH")
-        appointment_ids = identity.appointment(sch, habits) if sch else ()
-        if sch is None or not appointment_ids:
+        appointment_ids, appointment = _appointment(event, message, pid, habits, reading)
+        if not appointment_ids:
             return _parked("no-appointment-number", "No appointment number in SCH-1 or SCH-2", reading, told.named)
-        appointment = bookings.read_booking(sch, message, reading)
+    document = documents.read(message, reading) if event == Event.DOCUMENT else {}
+    if event == Event.DOCUMENT and not document.get("number"):
+        unkeyed = "No document number in TXA-12: kept as a message only"
+        return NotNews("no-document-number", unkeyed, parked=False, warnings=tuple(reading.warnings))
     whole = replace(
         told,
         stay_ids=stay_ids,
         appointment_ids=appointment_ids,
-        stay={group: values for group, values in stay.items() if values},
+        stay=stay,
         appointment=appointment,
-        segments=kept_segments(message) if event not in APPOINTMENT_EVENTS else (),
+        document=document,
+        segments=kept_segments(message) if event not in APPOINTMENT_EVENTS | {Event.DOCUMENT} else (),
         warnings=tuple(reading.warnings),
     )
-    why = _why_too_long(whole)
-    return _parked("value-too-long", why, reading, told.named) if why else whole
+    if why := _why_too_long(whole):
+        return _parked("value-too-long", why, reading, told.named)
+    return _fitting(whole)
 
 
-def facts_of(segments: Iterable[Segment | None], reading: Reading) -> Groups:
-    """Give what segments say, by group: absent says nothing, two quotes say ""."""
-    said: Groups = {}
-    for segment in segments:
-        for rule in RULES[segment.name] if segment else ():
-            assert segment is not None  # noqa: S101  (for mypy)
-            if values := rule.read(segment, reading):
-                said.setdefault(rule.group, {}).update(values)
-    return said
+def _fitting(told: News) -> News:
+    fits = {kind: lengths.fitting(kind, told.groups(kind)) for kind in Kind}
+    warnings = tuple(warning for _, said in fits.values() for warning in said)
+    if not warnings:
+        return told
+    patient, stay, appointment = (fits[kind][0] for kind in (Kind.PATIENT, Kind.STAY, Kind.APPOINTMENT))
+    return replace(told, patient=patient, stay=stay, appointment=appointment, warnings=told.warnings + warnings)
 
 
-def kept_segments(message: Message) -> tuple[str, ...]:
-    """Give the sender's segments for overlay, in standard separators, without MSH and EVN."""
-    return tuple(segment.standard() for segment in message.segments if segment.name not in ("MSH", "EVN"))
-
-
-def _occurred(message: Message, reading: Reading) -> datetime | None:
-    for path in ("EVN-6.1", "EVN-2.1", "MSH-7.1"):
-        value = message.get(path)
-        if not value:
-            continue
-        at = times.moment(value, reading.zone)
-        if at is None:
-            reading.warn(f"{path[:5]}: not a time, not taken")
-            continue
-        if times.happens_twice(value, reading.zone):
-            reading.warn(f"{path[:5]}: in the hour that happens twice, the first was taken")
-        return at
-    return None
+def _appointment(
+    event: Event, message: Message, pid: Segment, habits: Habits, reading: Reading
+) -> tuple[tuple[Identifier, ...], Groups]:
+    if message.trigger in bookings.BY_ADT:
+        visit, _ = identity.stay(message.first("PV1"), pid, habits)
+        numbers = tuple(Identifier(FILLER, each.authority, each.value) for each in visit)
+        return numbers, bookings.read_adt(message, reading)
+    sch = message.first("SCH")
+    if sch is None:
+        return (), {}
+    said = bookings.read_booking(sch, message, reading) | bookings.read_status(sch, event, reading)
+    return identity.appointment(sch, habits), said
 
 
 def _why_too_long(told: News) -> str | None:

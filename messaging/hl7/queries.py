@@ -8,8 +8,8 @@ from messaging.hl7.ack import read_answer
 from messaging.hl7.dialects import Dialect
 from messaging.hl7.fields import Reading
 from messaging.hl7.habits import Habits
-from messaging.hl7.news import facts_of
 from messaging.hl7.read import Message, Segment, Unreadable
+from messaging.hl7.segments import facts_of
 from messaging.hl7.text import components, encode, escape, repetitions, segment
 from messaging.hl7.write import header
 from patients.facts import Groups

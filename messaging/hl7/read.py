@@ -10,7 +10,22 @@ from messaging.hl7.text import DELETED, STANDARD, Separators, escape, unescape
 _LINES = re.compile(r"[\r\n]+")
 _NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
 _PATH = re.compile(r"([A-Z][A-Z0-9]{2})-(\d+)(?:\.(\d+))?(?:\.(\d+))?")
-_CHARSETS = {"": "utf-8", "ASCII": "utf-8", "UNICODE UTF-8": "utf-8", "UTF-8": "utf-8", "UTF8": "utf-8"}
+_CHARSETS = {  # HL7 table 0211, and what is written instead
+    "": "utf-8",
+    "ASCII": "utf-8",
+    "UNICODE": "utf-8",
+    "UNICODE UTF-8": "utf-8",
+    "UTF-8": "utf-8",
+    "UTF8": "utf-8",
+    "WINDOWS-1252": "cp1252",
+    "CP1252": "cp1252",
+}
+_WINDOWS = re.compile(rb"[\x80-\x9f]")  # control codes in ISO 8859, letters and quotes in Windows-1252
+_INSTEAD = ("cp1252", "latin-1")  # read as one of these where the declared set does not fit; the last takes all
+
+
+_PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
+_HEADER = re.compile(r"MSH(?P<bar>[^\w\s])[^\w\s]{1,6}(?P=bar)")  # whatever it declares
 
 
 class Unreadable(ValueError):
@@ -101,7 +116,7 @@ class Message:
         """Read the bytes of one frame; raises Unreadable."""
         bare = raw.lstrip(b"\xef\xbb\xbf\r\n\t ")
         if bare[:3] in (b"FHS", b"BHS"):
-            raise Unreadable("a batch (FHS or BHS), which this feed does not take")
+            raise Unreadable("a batch (FHS or BHS) where a single message was expected")
         if bare[:3] != b"MSH" or len(bare) < 8:
             raise Unreadable("it does not begin with an MSH segment")
         separators = _declared(bare)
@@ -117,7 +132,7 @@ class Message:
         """All segments in order; a line that begins no segment belongs to the one before."""
         lines: list[str] = []
         for line in _LINES.split(self.text):
-            if _NAME.match(line) and line[3:4] in ("", self.separators.field):
+            if _NAME.match(line) and line[3:4] in ("", self.separators.field) and not (lines and _says_msh(line)):
                 lines.append(line)
             elif line.strip():
                 lines[-1] += "\n" + line
@@ -125,8 +140,10 @@ class Message:
 
     @cached_property
     def headers(self) -> int:
-        """How many MSH segments there are; more than one is two messages in one frame."""
-        return 1 + len(re.findall(r"[\r\n]MSH" + re.escape(self.separators.field), self.text))
+        """How many MSH segments there are; more than one is two messages in one frame. A note may speak of MSH."""
+        return (
+            1 + sum(1 for line in _LINES.split(self.text)[1:] if _HEADER.match(line)) if "MSH" in self.text[3:] else 1
+        )
 
     def all(self, name: str) -> Iterator[Segment]:
         """Give every segment of that name."""
@@ -175,6 +192,10 @@ class Message:
         return self.get("MSH-12.1") or ""
 
 
+def _says_msh(line: str) -> bool:
+    return line.startswith("MSH") and not _HEADER.match(line)
+
+
 @lru_cache(maxsize=1024)
 def _steps(path: str) -> tuple[str, int, int, int]:
     found = _PATH.fullmatch(path)
@@ -190,11 +211,14 @@ def _declared(bare: bytes) -> Separators:
     bar = line[3:4] or " "
     marks = re.sub(r"(.)\1", r"\1", line[4:].split(bar, 1)[0])  # one sender doubles its backslash
     declared = (bar, *marks[:4])
-    if bar.isalnum() or bar.isspace() or not marks or any(mark.isalnum() for mark in marks):
+    if not marks or not all(_PUNCTUATION.fullmatch(mark) for mark in (bar, *marks)):
         raise Unreadable("MSH-1 and MSH-2 declare no separators")
     if len(set(declared)) != len(declared):
         raise Unreadable("MSH-1 and MSH-2 declare a separator twice")
-    return Separators(*declared, *[""] * (5 - len(declared)))
+    truncation = "".join(marks[4:5])
+    if truncation in declared:
+        raise Unreadable("MSH-1 and MSH-2 declare a separator twice")
+    return Separators(*declared, *[""] * (5 - len(declared)))._replace(truncation=truncation)
 
 
 def _decoded(bare: bytes, separators: Separators) -> tuple[str, str, tuple[str, ...]]:
@@ -207,13 +231,18 @@ def _decoded(bare: bytes, separators: Separators) -> tuple[str, str, tuple[str, 
         codec = f"iso8859-{found.group(1)}"
     elif not codec:
         flags.append("charset-unknown")
-    try:
-        text = bare.decode(codec or "utf-8")
-    except (UnicodeDecodeError, LookupError):
-        codec = "latin-1"
-        text = bare.decode(codec)
+    text = _as(bare, codec or "utf-8")
+    if text is None or (codec == "iso8859-1" and _WINDOWS.search(bare)):
         flags.append("charset-fallback")
+        codec, text = next((name, read) for name in _INSTEAD if (read := _as(bare, name)) is not None)
     if "\0" in text:
         text = text.replace("\0", "")
         flags.append("nul-byte")
     return text, codec or "utf-8", tuple(flags)
+
+
+def _as(octets: bytes, codec: str) -> str | None:
+    try:
+        return octets.decode(codec)
+    except (UnicodeDecodeError, LookupError):
+        return None

@@ -2,22 +2,27 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 DELETED = '""'
 
 
 class Separators(NamedTuple):
-    """MSH-1 and MSH-2 as declared; an empty escape means that nothing is escaped."""
+    """MSH-1 and MSH-2 as declared; an empty escape means that nothing is escaped, an empty truncation that none is."""
 
     field: str = "|"
     component: str = "^"
     repetition: str = "~"
     escape: str = "\\"
     subcomponent: str = "&"
+    truncation: str = ""  # from 2.7 on, after a value that was cut; usually #
 
 
 STANDARD = Separators()
+_LAYOUT = re.compile(
+    r"\.(?:(?P<lines>br|ce|sp(?P<count>\d{0,2}))|(?P<blanks>sk(?P<width>\d{0,2}))|fi|nf|(?:in|ti)[+-]?\d*)"
+)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -26,17 +31,30 @@ def escape(text: str, separators: Separators = STANDARD) -> str:
     mark = separators.escape
     if not mark:
         return _CONTROL.sub(" ", "".join(" " if letter in separators else letter for letter in text))
-    codes = zip(
-        (mark, separators.field, separators.component, separators.repetition, separators.subcomponent),
-        "EFSRT",
-        strict=True,
-    )
-    table = {ord(letter): f"{mark}{code}{mark}" for letter, code in codes if letter}
+    table = _table(separators)
     return _CONTROL.sub(lambda found: f"{mark}X{ord(found.group()):02X}{mark}", text.translate(table))
 
 
+@lru_cache(maxsize=64)
+def _table(separators: Separators) -> dict[int, str]:
+    mark = separators.escape
+    codes = zip(
+        (
+            mark,
+            separators.field,
+            separators.component,
+            separators.repetition,
+            separators.subcomponent,
+            separators.truncation,
+        ),
+        "EFSRTP",
+        strict=True,
+    )
+    return {ord(letter): f"{mark}{code}{mark}" for letter, code in codes if letter}
+
+
 def unescape(text: str, separators: Separators = STANDARD) -> str:
-    """Give the plain text of an escaped one; an escape we do not know stays as it is."""
+    """Give the plain text of an escaped one (2.7); an escape we do not know stays as it is, and so does a lone mark."""
     mark = separators.escape
     if not mark or mark not in text:
         return text
@@ -61,13 +79,16 @@ def _meaning(code: str, separators: Separators) -> str | None:
         "R": separators.repetition,
         "E": separators.escape,
         "T": separators.subcomponent,
+        "P": separators.truncation or None,
         "H": "",
         "N": "",
-        ".br": "\n",
-        ".sp": "\n",
     }
     if code in fixed:
         return fixed[code]
+    if layout := _LAYOUT.fullmatch(code):
+        if layout["lines"]:
+            return "\n" * min(int(layout["count"] or 1), 20)
+        return " " * min(int(layout["width"] or 1), 80) if layout["blanks"] else ""
     if re.fullmatch(r"X(?:[0-9A-Fa-f]{2})+", code):
         octets = bytes.fromhex(code[1:])
         if 0 in octets:

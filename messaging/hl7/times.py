@@ -8,7 +8,7 @@ from pasmirror.lib.clock import SITE
 
 _HL7 = re.compile(
     r"(?P<year>\d{4})-?(?:(?P<month>\d{2})-?(?:(?P<day>\d{2})"
-    r"(?:[T ]?(?P<hour>\d{2}):?(?P<minute>\d{2})(?::?(?P<second>\d{2})(?:\.\d{1,6})?)?)?)?)?"
+    r"(?:[T ]?(?P<hour>\d{2}):?(?P<minute>\d{2})(?::?(?P<second>\d{2})(?:\.\d{1,6}|\d{3})?)?)?)?)?"
     r"(?P<offset>[+-]\d{2}:?\d{2}|Z)?"
 )
 YEARS = range(1800, 2200)  # outside of them it is a filler ("99991231"), not a time

@@ -189,7 +189,8 @@ def _sch(change: ChangeFacts, dialect: Dialect, reading: Reading) -> str:
             7: bookings.write_reason(groups["booking"]["reason"]),
             8: escape(str(groups["booking"]["appointment_type"])),
             11: bookings.write_times(groups["booking"], reading),
-            25: bookings.STATUS_WORDS.get(str(groups["status"]["status"]), ""),
+            25: bookings.STATUS_WORDS.get(str(groups["status"]["status"]), "")
+            or escape(str(groups["wording"]["status_words"])),
         },
     )
 

@@ -1,8 +1,10 @@
 """MLLP frames: <VT> body <FS><CR>, cut out of a stream whatever its packets, and tolerant of it; pure, no sockets."""
 
+import re
 from dataclasses import dataclass
 
 VT, FS, CR = b"\x0b", b"\x1c", b"\r"
+_END = re.compile(rb"\x1c[\r\n\x0b]")
 HEAD = 4096  # bytes kept of a frame that is too long: its header, to answer it
 
 
@@ -35,6 +37,12 @@ class Framer:
         self._seen = 0  # how much of a begun frame has been searched
         self._inside = False
         self._after_flush = False
+        self.refused = False  # a frame was too long: what comes after it cannot be read
+
+    @property
+    def held(self) -> int:
+        """Bytes held of a frame that is not whole."""
+        return len(self._held)
 
     @property
     def begun(self) -> bool:
@@ -55,9 +63,10 @@ class Framer:
                 break
             end = self._end()
             if end < 0:
-                if len(self._held) > self.limit:
+                if len(self._held) - self._held.endswith(FS) > self.limit:
                     out.append(TooLong(bytes(self._held[:HEAD])))
                     self._reset()
+                    self.refused = True
                 break
             self._cut(end, out)
         return out
@@ -85,28 +94,30 @@ class Framer:
 
     def _end(self) -> int:
         """Give where the frame's FS stands, -1 if it is not whole yet."""
-        while True:
-            end = self._held.find(FS, self._seen)
-            if end < 0:
-                self._seen = len(self._held)
-                return -1
-            if end + 1 == len(self._held):
-                self._seen = end
-                return -1
-            if self._held[end + 1 : end + 2] in (CR, VT, b"\n"):
-                return end
-            self._seen = end + 1
+        found = _END.search(self._held, self._seen)
+        if found:
+            return found.start()
+        self._seen = max(0, len(self._held) - 1)  # an FS there may yet be the end
+        return -1
 
     def _cut(self, end: int, out: list[bytes | Junk | TooLong]) -> None:
         body = bytes(self._held[:end])
         follows_cr = self._held[end + 1 : end + 2] == CR
         del self._held[: end + (2 if follows_cr else 1)]
         self._inside, self._seen = False, 0
+        if len(body) > self.limit:
+            self.refused = True
+            out.append(TooLong(body[:HEAD]))
+            return
         restart = max(body.rfind(VT + b"MSH"), body.rfind(VT + b"FHS"), body.rfind(VT + b"BHS"))
         if restart >= 0:
             out.append(Junk(restart, torn=True))
             body = body[restart + 1 :]
-        out.append(body if len(body) <= self.limit else TooLong(body[:HEAD]))
+        out.append(body)
+
+    def drop(self) -> None:
+        """Forget the frame that is not whole."""
+        self._reset()
 
     def _reset(self) -> None:
         self._held.clear()

@@ -1,4 +1,4 @@
-"""The feed's door: takes MLLP frames, has them stored, and only then answers. Knows sockets and limits, no table.
+"""The feed's door: lets peers in, has their frames stored, and only then answers. Knows sockets and limits, no table.
 
 Frames of all connections that arrive while a commit is under way go into the next one (group commit); they are
 stored by one worker thread. If they cannot be stored, nothing is answered and the connection ends: never a false AA.
@@ -9,216 +9,266 @@ import contextlib
 import socket
 import ssl
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import cast
+from typing import Any
 
 import structlog
 
 from messaging.hl7.habits import FeedPolicy
-from messaging.mllp.frames import Framer, Junk, TooLong, frame
-from messaging.services.intake import Frame
-from pasmirror.lib import crash
-from pasmirror.lib.crash import Point
+from messaging.mllp.conversation import Conversation
+from messaging.services.arrivals import Frame
 
 log = structlog.get_logger()
 Store = Callable[[FeedPolicy, Sequence[Frame]], Sequence[bytes | None]]
 BATCH = 500  # frames in one commit at most
-LINGER = 0.2  # seconds to wait for the CR of a frame that ends in FS alone
+BATCH_OCTETS = 8_388_608  # and bytes, unless the first frame alone has more
 LAST_LOOK = 0.05  # seconds a stopping listener looks for bytes that have come already
 PATIENCE = 5.0  # seconds a stopping listener gives its connections to take their answers
-
-
-class NotStored(Exception):
-    """The frames could not be stored, so they get no answer."""
+HANDSHAKE = 10.0  # seconds a TLS handshake may take
+BREATH = 0.1  # seconds until the next try where no connection can be accepted
+WATCH_EVERY = 0.25  # seconds between looks for what takes too long
 
 
 class Listener:
     """One feed's door on `host`:`port` (0: any free one).
 
     `store` gets frames in order and gives their answers, None for one it could not store; it may raise anything.
+    `shared`: other processes may listen on the same port, and the kernel deals connections out.
     """
 
     def __init__(
-        self, policy: FeedPolicy, store: Store, *, host: str, port: int, tls: ssl.SSLContext | None = None
+        self,
+        policy: FeedPolicy,
+        store: Store,
+        *,
+        host: str,
+        port: int,
+        tls: ssl.SSLContext | None = None,
+        shared: bool = False,
     ) -> None:
         self.policy = policy
         self.host = host
         self.port = port
         self.tls = tls
+        self.shared = shared
         self.worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="intake")
         self.frames = self.batches = self.junk = self.turned_away = 0
         self._store = store
-        self._waiting: list[tuple[Frame, asyncio.Future[bytes]]] = []
+        self._waiting: deque[tuple[Frame, Conversation]] = deque()
         self._arrived = asyncio.Event()
         self._stopping = False
-        self._heard: dict[asyncio.Task[None], float] = {}
-        self._inlets: set[tuple[asyncio.StreamReader, asyncio.Transport]] = set()
-        self._server: asyncio.Server | None = None
-        self._committer: asyncio.Task[None] | None = None
+        self._entering: dict[asyncio.Task[object], str] = {}  # peers whose handshake is under way
+        self._inside: dict[Conversation, int] = {}  # with the bytes of the frame it has begun
+        self._octets = 0  # of all frames, begun or waiting to be stored
+        self._sockets: list[socket.socket] = []
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Listen; raises OSError when the port is in use."""
-        self._server = await asyncio.start_server(self._talk, self.host, self.port, ssl=self.tls, backlog=256)
-        self.port = self._server.sockets[0].getsockname()[1]
-        self._committer = asyncio.create_task(self._commit_forever())
-        log.info("listen.open", channel=self.policy.channel, port=self.port)
+        self._sockets = _listening(self.host, self.port, shared=self.shared)
+        self.port = self._sockets[0].getsockname()[1]
+        self._tasks = [asyncio.create_task(self._accept_forever(each)) for each in self._sockets]
+        self._tasks += [asyncio.create_task(self._commit_forever()), asyncio.create_task(self._watch_forever())]
+        log.info("listen.open", channel=self.policy.channel, port=self.port, tls=self.tls is not None)
 
     async def stop(self) -> None:
         """Accept nothing more, store and answer what is whole, and end."""
         self._stopping = True
-        if self._server:
-            self._server.close()
-        if self._heard:
-            await asyncio.sleep(LAST_LOOK)  # what has come already is still taken
-            for reader, transport in self._inlets:
-                transport.pause_reading()
-                reader.feed_eof()
-            await asyncio.wait(list(self._heard), timeout=PATIENCE)
-        for task in list(self._heard):
+        for task in self._tasks[: len(self._sockets)]:
             task.cancel()
-        if self._committer:
-            self._committer.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._committer
+        for sock in self._sockets:
+            sock.close()
+        if self._inside:
+            await asyncio.sleep(LAST_LOOK)  # what has come already is still taken
+        deadline = time.monotonic() + PATIENCE
+        for who in list(self._inside):
+            who.stop()
+        while self._inside and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+        for who in list(self._inside):
+            who.cut("it does not take its last answers")
+        unfinished: list[asyncio.Future[Any]] = [*self._entering, *self._tasks]
+        for each in unfinished:
+            each.cancel()
+        await asyncio.gather(*unfinished, return_exceptions=True)
         self.worker.shutdown(wait=True)
         log.info("listen.closed", channel=self.policy.channel, frames=self.frames)
 
     def sentence(self) -> str:
         """Say what it is doing, for the heartbeat."""
         return (
-            f"{self.policy.channel} on port {self.port}: {len(self._heard)} connections, {self.frames} messages in "
+            f"{self.policy.channel} on port {self.port}: {len(self._inside)} connections, {self.frames} messages in "
             f"{self.batches} commits, {self.turned_away} connections turned away."
         )
 
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        peer = str((writer.get_extra_info("peername") or ("unknown",))[0])
-        task = asyncio.current_task()
-        inlet = (reader, cast(asyncio.Transport, writer.transport))
-        try:
-            if task and self._admitted(peer):
-                self._heard[task] = time.monotonic()
-                self._inlets.add(inlet)
-                _keep_alive(writer)
-                await self._converse(peer, reader, writer, task)
-        except (OSError, asyncio.IncompleteReadError, NotStored) as fault:
-            log.warning("listen.ended", peer=peer, fault=type(fault).__name__)
-        except asyncio.CancelledError:
-            log.warning("listen.cut", peer=peer)
-        finally:
-            if task:
-                self._heard.pop(task, None)
-            self._inlets.discard(inlet)
-            writer.close()
-            with contextlib.suppress(OSError, asyncio.CancelledError):
-                await writer.wait_closed()
-
-    def _admitted(self, peer: str) -> bool:
-        why = "it is stopping" if self._stopping else self.policy.why_not_peer(peer)
-        if not why and len(self._heard) >= self.policy.connections:
-            task, heard = min(self._heard.items(), key=lambda each: each[1])
-            if time.monotonic() - heard > self.policy.frame_seconds:
-                task.cancel()  # silent for longest: most likely a connection its peer has forgotten
-            else:
-                why = "there are too many connections"
-        if why:
-            self.turned_away += 1
-            log.warning("listen.turned_away", peer=peer, why=why)
-        return not why
-
-    async def _converse(
-        self, peer: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, task: asyncio.Task[None]
-    ) -> None:
-        framer = Framer(self.policy.frame_limit)
-        begun_at = 0.0  # when the frame under way began
+    async def _accept_forever(self, door: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
         while True:
-            wait = self.policy.frame_seconds - (time.monotonic() - begun_at) if framer.begun else None
-            octets = await _next(reader, LINGER if framer.pending else wait)
-            if octets == b"":
-                await self._settle(peer, framer.flush(), writer)
-                return
-            under_way = framer.begun
-            pieces = framer.feed(octets) if octets else framer.flush()
-            if octets is None and not pieces:
-                log.warning("listen.frame_too_slow", peer=peer)
-                return
-            self._heard[task] = time.monotonic()
-            if not await self._settle(peer, pieces, writer):
-                return
-            if pieces or not under_way:
-                begun_at = time.monotonic()
-
-    async def _settle(self, peer: str, pieces: Sequence[bytes | Junk | TooLong], writer: asyncio.StreamWriter) -> bool:
-        """Have frames stored, and answer them in their order; False where nothing more can be read."""
-        futures = []
-        readable = True
-        for piece in pieces:
-            if isinstance(piece, Junk):
-                self.junk += piece.octets
-                if piece.octets > 1:
-                    log.info("listen.junk", peer=peer, octets=piece.octets, torn=piece.torn)
+            try:
+                sock, address = await loop.sock_accept(door)
+            except OSError as fault:  # out of file descriptors, most likely
+                log.warning("listen.cannot_accept", fault=fault.strerror or type(fault).__name__)
+                self._make_room(None)
+                await asyncio.sleep(BREATH)
                 continue
-            if isinstance(piece, TooLong):
-                readable = False
-                reason = f"Longer than {self.policy.frame_limit} bytes: only its beginning is kept"
-                futures.append(self._submit(Frame(peer, piece.head, reason)))
-            else:
-                futures.append(self._submit(Frame(peer, piece)))
-        for answer in await asyncio.gather(*futures):
-            writer.write(frame(answer))
-        if futures:
-            await writer.drain()
-            crash.at(Point.INTAKE_ANSWERED)
-        return readable
+            if why := self._why_not(str(address[0])):
+                self._turn_away(sock, str(address[0]), why)
+                continue
+            task: asyncio.Task[object] = asyncio.create_task(self._let_in(sock, str(address[0])))
+            self._entering[task] = str(address[0])
+            task.add_done_callback(self._entered)
 
-    def _submit(self, arrived: Frame) -> asyncio.Future[bytes]:
-        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._waiting.append((arrived, future))
+    def _entered(self, task: asyncio.Task[object]) -> None:
+        self._entering.pop(task, None)
+        if not task.cancelled() and (fault := task.exception()):
+            log.warning("listen.no_handshake", fault=type(fault).__name__, why=getattr(fault, "reason", None))
+
+    async def _let_in(self, sock: socket.socket, peer: str) -> None:
+        _keep_alive(sock)
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: Conversation(self, peer),
+                sock,
+                ssl=self.tls,
+                ssl_handshake_timeout=min(HANDSHAKE, self.policy.frame_seconds) if self.tls else None,
+            )
+        except BaseException:
+            sock.close()
+            raise
+
+    def _why_not(self, peer: str) -> str | None:
+        """Say why a peer is not let in, before anything it sends is looked at."""
+        if self._stopping:
+            return "it is stopping"
+        if self._octets > self.policy.memory_limit:
+            return "too much is waiting to be stored"
+        if why := self.policy.why_not_peer(peer):
+            return why
+        own = sum(who.peer == peer for who in self._inside) + sum(each == peer for each in self._entering.values())
+        if own >= self.policy.peer_connections and not self._make_room(peer):
+            return "it has too many connections"
+        if len(self._inside) + len(self._entering) >= self.policy.connections and not self._make_room(None):
+            return "there are too many connections"
+        return None
+
+    def _make_room(self, peer: str | None) -> bool:
+        """Cut the connection (of `peer`, if given) silent for longest: its peer has forgotten it, most likely."""
+        candidates = [who for who in self._inside if peer in (None, who.peer) and not who.waiting]
+        longest = min(candidates, key=lambda who: who.heard, default=None)
+        if longest is None or time.monotonic() - longest.heard <= self.policy.frame_seconds:
+            return False
+        longest.cut("it was silent for longest, and room is needed")
+        return True
+
+    def _turn_away(self, sock: socket.socket, peer: str, why: str) -> None:
+        self.turned_away += 1
+        log.warning("listen.turned_away", peer=peer, why=why)
+        sock.close()
+
+    def entered(self, who: Conversation) -> str | None:
+        """Take note of a new connection; gives why it may not stay."""
+        self._inside[who] = 0
+        return "it is stopping" if self._stopping else None
+
+    def left(self, who: Conversation) -> None:
+        """Forget a connection."""
+        self._octets -= self._inside.pop(who, 0)
+
+    def weigh(self, by: Conversation) -> None:
+        """Count the memory `by` holds; where all together hold too much, cut the frame that has been begun longest.
+
+        So all frames together hold `memory_limit` bytes, and one read of each connection beyond it, at most.
+        """
+        if by not in self._inside:
+            return
+        self._octets += by.framer.held - self._inside[by]
+        self._inside[by] = by.framer.held
+        while self._octets > self.policy.memory_limit:
+            oldest = min((who for who in self._inside if who.framer.held), key=lambda who: who.begun_at, default=None)
+            if oldest is None:
+                return
+            self._octets -= self._inside[oldest]
+            self._inside[oldest] = 0
+            oldest.framer.drop()
+            oldest.cut("all frames under way together hold too much memory")
+
+    def submit(self, arrived: Frame, by: Conversation) -> None:
+        """Have a frame stored; `by` is told its answer, unless it has gone by then."""
+        self._octets += len(arrived.raw)
+        self._waiting.append((arrived, by))
         self._arrived.set()
-        return future
 
     async def _commit_forever(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             await self._arrived.wait()
-            batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
-            if not self._waiting:
-                self._arrived.clear()
+            batch = self._next_batch()
+            frames = [arrived for arrived, _ in batch]
+            answers: Sequence[bytes | None]
             try:
-                answers = await loop.run_in_executor(
-                    self.worker, self._store, self.policy, [arrived for arrived, _ in batch]
-                )
+                answers = await loop.run_in_executor(self.worker, self._store, self.policy, frames)
             except Exception as fault:  # noqa: BLE001 - whatever it is: not stored, so not answered
                 log.error("listen.not_stored", frames=len(batch), fault=type(fault).__name__)
                 answers = [None] * len(batch)
-            for answer, (_, future) in zip(answers, batch, strict=True):
-                if future.done():
-                    continue
-                if answer is None:
-                    future.set_exception(NotStored())
-                else:
-                    future.set_result(answer)
-                    self.frames += 1
             self.batches += 1
+            self.frames += sum(answer is not None for answer in answers)
+            told: dict[Conversation, list[bytes | None]] = {}
+            for (arrived, by), answer in zip(batch, answers, strict=True):
+                self._octets -= len(arrived.raw)
+                told.setdefault(by, []).append(answer)
+            for by, own in told.items():
+                by.answered(own)
+
+    def _next_batch(self) -> list[tuple[Frame, Conversation]]:
+        batch, octets = [self._waiting.popleft()], 0
+        octets = len(batch[0][0].raw)
+        while self._waiting and len(batch) < BATCH:
+            octets += len(self._waiting[0][0].raw)
+            if octets > BATCH_OCTETS:
+                break
+            batch.append(self._waiting.popleft())
+        if not self._waiting:
+            self._arrived.clear()
+        return batch
+
+    async def _watch_forever(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_EVERY)
+            now = time.monotonic()
+            for who in list(self._inside):
+                if why := who.overdue(now):
+                    who.cut(why)
 
 
-async def _next(reader: asyncio.StreamReader, wait: float | None) -> bytes | None:
-    """Give the next bytes: b"" at the end or when stopping, None when nothing came in `wait` seconds."""
-    if wait is None:
-        return await reader.read(65536)
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(max(wait, 0.001)):
-            return await reader.read(65536)
-    return None
+def _listening(host: str, port: int, *, shared: bool) -> list[socket.socket]:
+    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    made: list[socket.socket] = []
+    try:
+        for family, _, _, _, address in dict.fromkeys(found):
+            sock = socket.socket(family, socket.SOCK_STREAM)
+            made.append(sock)
+            sock.setblocking(False)  # noqa: FBT003 - the socket's own signature
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if shared:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind(address)
+            sock.listen(256)
+    except BaseException:
+        for sock in made:
+            sock.close()
+        raise
+    return made
 
 
-def _keep_alive(writer: asyncio.StreamWriter) -> None:
+def _keep_alive(sock: socket.socket) -> None:
     """Have the kernel find out within two minutes that a silent peer is gone."""
-    sock = writer.get_extra_info("socket")
-    if sock is None:
-        return
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 20), ("TCP_KEEPCNT", 3)):
         if hasattr(socket, name):
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -4,15 +4,18 @@ from messaging.models.destination import Destination, Lane
 from messaging.models.emission import Emission, Incarnation
 from messaging.models.inbound import Channel, Inbound, MessageKey
 from messaging.models.outbound import Attempt, Outbound
+from messaging.models.parking import Hold, Ruling
 
 __all__ = [
     "Attempt",
     "Channel",
     "Destination",
     "Emission",
+    "Hold",
     "Inbound",
     "Incarnation",
     "Lane",
     "MessageKey",
     "Outbound",
+    "Ruling",
 ]

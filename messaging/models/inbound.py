@@ -31,6 +31,7 @@ class Inbound(models.Model):
     trigger = models.CharField(max_length=20, blank=True, default="")
     sent_at = models.DateTimeField(null=True)  # MSH-7
     answer = models.BinaryField()
+    waiting_since = models.DateTimeField(null=True)  # it waits (or waited) for another channel
     outcome = models.CharField(max_length=10, choices=Outcome, default=Outcome.STORED)
     code = models.CharField(max_length=40, blank=True, default="")
     reason = models.CharField(max_length=300, blank=True, default="")
@@ -45,6 +46,11 @@ class Inbound(models.Model):
         constraints = [models.UniqueConstraint(fields=["channel", "number"], name="inbound_number_once")]
         indexes = [
             models.Index(fields=["channel", "number"], name="inbound_to_apply", condition=models.Q(outcome="stored")),
+            models.Index(
+                fields=["channel", "number"],
+                name="inbound_waiting",
+                condition=models.Q(outcome="stored", waiting_since__isnull=False),
+            ),
             models.Index(fields=["patient"], name="inbound_parked", condition=models.Q(outcome="parked")),
             models.Index(fields=["control_id"], name="inbound_control_id"),
         ]

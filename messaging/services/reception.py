@@ -1,14 +1,14 @@
 """Keeps intake going through faults: a lost connection is tried once more, one bad frame costs no other its answer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 from django.db import InterfaceError, OperationalError, connection
 
 from messaging.hl7.habits import FeedPolicy
-from messaging.models import Channel
+from messaging.selectors import channels
 from messaging.services import intake
-from messaging.services.intake import Frame
+from messaging.services.arrivals import Frame
 from pasmirror.lib import alarms, beat
 
 log = structlog.get_logger()
@@ -47,8 +47,16 @@ def _twice(policy: FeedPolicy, frames: Sequence[Frame]) -> list[bytes]:
 
 def declared() -> dict[str, FeedPolicy]:
     """Give the policy of every declared feed, by channel code."""
-    rows = Channel.objects.exclude(policy={}).order_by("code").values_list("code", "policy")
-    return {code: FeedPolicy.of({**policy, "channel": code}) for code, policy in rows}
+    return channels.declared()
+
+
+def tell(code: str, sentences: Mapping[str, str]) -> None:
+    """Sound alarm `code` for each channel with a sentence, and clear those that stand for others."""
+    for channel, sentence in sentences.items():
+        alarms.sound(code, sentence, subject=channel)
+    for alarm in alarms.standing():
+        if alarm.code == code and alarm.subject not in sentences:
+            alarms.clear(code, subject=alarm.subject)
 
 
 def alive(sentence: str) -> None:

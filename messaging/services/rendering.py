@@ -15,7 +15,8 @@ from messaging.hl7 import dialects
 from messaging.hl7.dialects import Dialect
 from messaging.hl7.habits import FeedPolicy
 from messaging.hl7.write import ChangeFacts, Mark, write
-from messaging.models import Channel, Outbound
+from messaging.models import Outbound
+from messaging.selectors import channels
 from messaging.services import incarnation
 from messaging.states import Leg
 from pasmirror.lib import alarms, clock, crash
@@ -90,10 +91,9 @@ class _Desk:
         """Load the changes and the segments the PAS last sent of their patients."""
         changes = Change.objects.in_bulk([row.change for row in rows])
         last = LastSegments.objects.filter(patient__in={change.patient_id for change in changes.values()})
-        channel = Channel.objects.order_by("pk").first()
         return cls(
             incarnation=incarnation.current(),
-            policy=FeedPolicy.of(channel.policy if channel else {}),
+            policy=channels.spoken(),
             changes=changes,
             segments={(kept.patient_id, kept.stay): kept for kept in last},
         )

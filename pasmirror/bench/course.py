@@ -5,14 +5,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from pasmirror.bench import feed, lane, memory, pages, save
+from pasmirror.bench import feed, lane, load, memory, pages, save
 from pasmirror.bench.clerks import save_all
 from pasmirror.bench.machine import machine
 from pasmirror.bench.product import Address, Product
 from pasmirror.bench.report import Figure
 
-SIZES = {"feed": 6000, "pages": 40, "save": 600, "lane": 600, "memory": 1000}
-"""How many messages, requests a page, saves, messages, and messages of load; in the order they are run."""
+SIZES = {"feed": 6000, "pages": 40, "save": 600, "lane": 600, "memory": 1000, "load": 50_000}
+"""How many messages, requests a page, saves, messages, messages of load, and rows; in the order they are run."""
 PARTS = tuple(SIZES)
 SETTLED = 3.0  # seconds after the start until a process is idle
 SOME_PATIENTS = 1000  # messages that put patients into the record of a bench of the pages alone
@@ -33,17 +33,20 @@ class Course:
 
     def run(self) -> None:
         """Start a product, measure the parts, end it. Raises NotMeasured."""
-        began, load = time.monotonic(), os.getloadavg()[0]
+        began, before = time.monotonic(), os.getloadavg()[0]
         self.tell("Starting a product of our own, with its simulators …")
         with Product() as product:
-            self.machine = machine(load=load)
+            self.machine = machine(load=before)
             idle = self._idle(product)
             for part in PARTS:
-                if part in self.parts and part != memory.PART:
+                if part in self.parts and part not in (memory.PART, load.PART):
                     self.tell(f"Measuring: {part} …")
                     self.figures += self._measure(part, product)
             if memory.PART in self.parts:
                 self.figures += self._loaded(product, idle)
+            if load.PART in self.parts:  # last: it makes the record many times larger
+                self.tell(f"Measuring: {load.PART} …")
+                self.figures += load.measure(self.sizes[load.PART], first=self._person)
         self.seconds = time.monotonic() - began
 
     def _measure(self, part: str, product: Product) -> list[Figure]:

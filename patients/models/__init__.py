@@ -1,9 +1,10 @@
 """Tables of the record, the journal and the gate."""
 
 from patients.models.appointment import Appointment, AppointmentIdentifier, Clinic, Session, Slot
+from patients.models.document import Document
 from patients.models.gate import Gate
 from patients.models.journal import Change, ChangeFate, Fate, JournalTail
-from patients.models.patient import Alert, LastSegments, Patient, PatientIdentifier
+from patients.models.patient import Alert, LastSegments, Patient, PatientIdentifier, PatientLink
 from patients.models.places import Assignment, Bed, Organisation, Site, Ward
 from patients.models.pool import NumberPool
 from patients.models.stay import Movement, Stay, StayIdentifier
@@ -18,6 +19,7 @@ __all__ = [
     "Change",
     "ChangeFate",
     "Clinic",
+    "Document",
     "Fate",
     "Gate",
     "JournalTail",
@@ -27,6 +29,7 @@ __all__ = [
     "Organisation",
     "Patient",
     "PatientIdentifier",
+    "PatientLink",
     "Session",
     "Site",
     "Slot",

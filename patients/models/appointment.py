@@ -70,6 +70,7 @@ class Appointment(models.Model):
     appointment_type = models.CharField(max_length=100, blank=True, default="")
     reason = models.CharField(max_length=200, blank=True, default="")
     status = models.CharField(max_length=20, choices=[(s.value, s.name) for s in AppointmentStatus if s])
+    status_words = models.CharField(max_length=50, blank=True, default="")  # what the PAS calls it (SCH-25)
     version = models.IntegerField(default=1)
 
     class Meta:

@@ -40,6 +40,8 @@ class Patient(models.Model):
     restricted = models.BooleanField(default=False)
     provisional = models.BooleanField(default=False)  # created from news of a person we should have known
     merged_into = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="merged")
+    merged_at = models.DateTimeField(null=True)
+    removed_at = models.DateTimeField(null=True)  # when the PAS said it no longer keeps this record; ours stays
     heard_at = models.DateTimeField(null=True)  # when the feed last spoke of this patient
     sent_at = models.DateTimeField(null=True)  # MSH-7 of the newest demographics applied
     made_at = models.DateTimeField()
@@ -63,7 +65,10 @@ class Patient(models.Model):
 
 
 class PatientIdentifier(IdentifierRow):
-    """A hospital number of a patient. One valid number names one patient, whoever merges whom."""
+    """A hospital number of a patient. One valid number names one patient, whoever merges whom.
+
+    A number retired by a merge goes to the survivor, so that it still says whose news it is.
+    """
 
     patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="identifiers")
 
@@ -77,6 +82,32 @@ class PatientIdentifier(IdentifierRow):
                 name="patient_identifier_once",
             )
         ]
+        indexes = [
+            models.Index(fields=["value"], name="patient_number_retired", condition=models.Q(until__isnull=False)),
+        ]
+
+
+class PatientLink(models.Model):
+    """Two records that belong together: as the PAS links them (A24), or a newborn (`patient`) and the mother."""
+
+    kind = models.CharField(max_length=10, choices=[("linked", "linked by the PAS"), ("mother", "the mother")])
+    patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="links")
+    other = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="linked_by")
+    since = models.DateTimeField()
+    until = models.DateTimeField(null=True)  # null: still linked
+
+    class Meta:
+        """Once while it holds, and never to oneself."""
+
+        constraints = [
+            models.UniqueConstraint(
+                fields=["patient", "other", "kind"], condition=models.Q(until=None), name="patient_link_once"
+            ),
+            models.CheckConstraint(condition=~models.Q(patient=models.F("other")), name="patient_link_to_another"),
+        ]
+
+    def __str__(self) -> str:
+        return f"patient {self.patient_id}: {self.kind} {self.other_id}"
 
 
 class Alert(models.Model):

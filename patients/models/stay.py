@@ -4,7 +4,7 @@ from django.db import models
 
 from patients.models.identifier import IdentifierRow
 from patients.models.patient import Patient
-from patients.states import StayStatus
+from patients.states import Away, StayStatus
 
 
 class Stay(models.Model):
@@ -24,6 +24,16 @@ class Stay(models.Model):
     admission_source = models.CharField(max_length=50, blank=True, default="")
     discharge_method = models.CharField(max_length=20, blank=True, default="")
     discharge_destination = models.CharField(max_length=50, blank=True, default="")
+    admission_expected_at = models.DateTimeField(null=True)
+    discharge_expected_at = models.DateTimeField(null=True)
+    pending_ward = models.CharField(max_length=100, blank=True, default="")
+    pending_bay = models.CharField(max_length=100, blank=True, default="")
+    pending_bed = models.CharField(max_length=100, blank=True, default="")
+    pending_at = models.DateTimeField(null=True)  # when the patient is to move there
+    away = models.CharField(max_length=10, blank=True, default="", choices=[(a.value, a.name) for a in Away])
+    away_to = models.CharField(max_length=100, blank=True, default="")
+    away_since = models.DateTimeField(null=True)
+    back_expected_at = models.DateTimeField(null=True)
     admitted_at = models.DateTimeField(null=True)
     discharged_at = models.DateTimeField(null=True)
     moved_at = models.DateTimeField(null=True)  # when the movement that set the place happened
@@ -34,7 +44,8 @@ class Stay(models.Model):
 
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(status="in", discharged_at=None) | models.Q(status__in=("out", "cancelled")),
+                condition=models.Q(status__in=("expected", "attending", "in"), discharged_at=None)
+                | models.Q(status__in=("out", "cancelled")),
                 name="stay_status_agrees_with_times",
             ),
             models.CheckConstraint(
@@ -65,19 +76,26 @@ class StayIdentifier(IdentifierRow):
                 fields=["value", "authority", "type"], condition=models.Q(until=None), name="stay_identifier_once"
             )
         ]
+        indexes = [
+            models.Index(fields=["value"], name="stay_number_retired", condition=models.Q(until__isnull=False)),
+        ]
 
 
 class Movement(models.Model):
-    """One step of a stay, ordered by when it happened (EVN-6). Append-only."""
+    """One step of a stay, ordered by when it happened (EVN-6). Append-only.
+
+    `undoes`: the rows that no longer stand, because this step cancels them or tells them anew.
+    """
 
     stay = models.ForeignKey(Stay, on_delete=models.PROTECT, related_name="movements")
-    event = models.CharField(max_length=20)
+    event = models.CharField(max_length=30)
     occurred_at = models.DateTimeField()
     ward = models.CharField(max_length=100, blank=True, default="")
     bay = models.CharField(max_length=100, blank=True, default="")
     bed = models.CharField(max_length=100, blank=True, default="")
     site = models.CharField(max_length=100, blank=True, default="")
     change = models.BigIntegerField()
+    undoes = models.JSONField(default=list)
 
     class Meta:
         """History in the order it happened."""

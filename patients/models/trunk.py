@@ -16,7 +16,9 @@ class Trunk(models.Model):
     object_id = models.BigIntegerField()
     held = models.JSONField(default=dict)
     branch = models.JSONField(default=dict)
-    moved_at = models.DateTimeField(null=True)  # of a stay: when the movement behind `held` place happened
+    steps = models.JSONField(default=list)  # of a stay: its course as the PAS told it (patients.course)
+    moved_at = models.DateTimeField(null=True)
+    """Of a stay: when the movement behind `held` place happened; of an appointment: when it was last spoken of."""
     message = models.BigIntegerField(default=0)  # the inbound message that last moved it; 0: a query or replay
     heard_at = models.DateTimeField(null=True)
 

@@ -6,7 +6,7 @@ from django.db.models import Count
 
 from pasmirror.lib import clock
 from patients.models import Appointment, Clinic, Slot
-from patients.states import AppointmentStatus
+from patients.states import LIVE_APPOINTMENTS
 
 
 def clinics() -> list[Clinic]:
@@ -32,7 +32,7 @@ def free_slots(clinic_code: str, day: date) -> list[Slot]:
     start = max(start, clock.now())
     booked = dict(
         Appointment.objects.filter(
-            clinic=clinic_code, starts_at__gte=start, starts_at__lt=end, status=AppointmentStatus.BOOKED
+            clinic=clinic_code, starts_at__gte=start, starts_at__lt=end, status__in=LIVE_APPOINTMENTS
         )
         .values_list("starts_at")
         .annotate(n=Count("id"))

@@ -33,6 +33,7 @@ class PatientRecord:
     appointments: list[Appointment]
     alerts: list[Alert]
     made_here: list[Change] = field(default_factory=list)  # clerks' changes, newest first, fates prefetched
+    stands: Patient | None = None  # of a merged record: the one that stands, at the end of the chain
 
     @property
     def current_stay(self) -> Stay | None:
@@ -76,7 +77,15 @@ def record(patient_id: int) -> PatientRecord | None:
         appointments=list(patient.appointments.order_by("-starts_at", "-id")[:50]),
         alerts=list(patient.alerts.filter(until=None)),
         made_here=made_here(patient_id),
+        stands=_stands(patient),
     )
+
+
+def _stands(patient: Patient) -> Patient | None:
+    survivor = patient.merged_into
+    while survivor is not None and survivor.merged_into_id:
+        survivor = survivor.merged_into
+    return survivor
 
 
 def made_here(patient_id: int) -> list[Change]:

@@ -9,7 +9,7 @@ from patients.facts import News, Value
 from patients.models import Appointment, Patient, Slot
 from patients.refusals import Refused
 from patients.services.saving import Order, Saved, save
-from patients.states import AppointmentStatus, Event
+from patients.states import LIVE_APPOINTMENTS, Event
 
 
 def book(
@@ -32,7 +32,7 @@ def book(
         if patient.dead:
             raise Refused("This patient is recorded as having died")
         places = Slot.objects.select_for_update().get(pk=slot.pk).places
-        booked = Appointment.objects.filter(starts_at=starts_at, status=AppointmentStatus.BOOKED)
+        booked = Appointment.objects.filter(starts_at=starts_at, status__in=LIVE_APPOINTMENTS)
         if booked.filter(patient=patient).exists():
             raise Refused("The patient has an appointment at this time already", "starts_at")
         if booked.filter(clinic=clinic).count() >= places:

@@ -4,89 +4,123 @@ What the PAS says always moves the trunk; it moves the record too, except in gro
 confirmed there (design section 7, reconciliation).
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.db import transaction
 
 from pasmirror.lib.actor import Actor
 from patients import step as steps
-from patients.facts import NOBODY, Groups, Kind, Named, News
-from patients.models import Appointment, Change, Gate, Patient, Stay, Trunk
-from patients.services.loaded import Loaded, Parked
+from patients.facts import NOBODY, Groups, Kind, Named
+from patients.models import Appointment, Change, Gate, Movement, Patient, Stay, Trunk
+from patients.services import linking
+from patients.services.loaded import Loaded
+from patients.services.merging import Merging
+from patients.services.naming import stale
 from patients.services.rows import Written, reserve
-from patients.states import APPOINTMENT_EVENTS, STAY_EVENTS
+from patients.services.taken import WAITS, Aside, Blocked, Entry, Parked, Taken, Torn
+from patients.states import APPOINTMENT_EVENTS, CANCELS, IDENTITY_EVENTS, STAY_EVENTS, Event
 from patients.step import Known
 
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One message's news; `message` is the inbound message's id. `park_unknown`: news of a stranger is a person's."""
-
-    message: int
-    news: News
-    park_unknown: bool = False
+__all__ = ["Aside", "Blocked", "Entry", "Taken", "Torn", "take"]
 
 
-@dataclass(frozen=True, slots=True)
-class Aside:
-    """A message that is a person's before it could become news: its code, the reason, and whom it names."""
+def take(
+    entries: Sequence[Entry | Aside], *, by: Actor, blocked: Blocked | None = None, audited: bool = True
+) -> list[Taken]:
+    """Take `entries` in order, all in one transaction; `blocked`: who waits, and behind which message.
 
-    message: int
-    code: str
-    reason: str
-    named: Named = NOBODY
-    warnings: tuple[str, ...] = ()
+    `audited`: with an audit row for each change; else the caller writes one for all of them.
 
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """What became of one entry: applied, already (nothing to change), filed or parked; and why."""
-
-    outcome: str
-    code: str = ""
-    reason: str = ""
-    warnings: tuple[str, ...] = ()
-    patient: int | None = None
-    change: int | None = None
-
-
-def take(entries: Sequence[Entry | Aside], *, by: Actor, blocked: Collection[int] = ()) -> list[Taken]:
-    """Take `entries` in order, all in one transaction; `blocked`: patients with a parked message, who wait.
-
-    Raises what the database refuses (a value too long, say), and then nothing was taken: the caller tries them singly.
+    Raises what the database refuses (a value too long, say), or Torn: then nothing was taken, and the caller tries
+    them singly.
     """
     with transaction.atomic():
-        return _take(entries, by, set(blocked))
+        return _take(entries, by, blocked or Blocked(), audited=audited)
 
 
-def _take(entries: Sequence[Entry | Aside], by: Actor, blocked: set[int]) -> list[Taken]:
-    most = len(entries)
-    keys = reserve({Patient: most, Stay: most, Appointment: most, Trunk: 3 * most})
+def _take(entries: Sequence[Entry | Aside], by: Actor, blocked: Blocked, *, audited: bool) -> list[Taken]:
     batch = [entry.news for entry in entries if isinstance(entry, Entry)]
-    named = [entry.news.named if isinstance(entry, Entry) else entry.named for entry in entries]
+    most = sum(len(news.parts) for news in batch)
+    keys = reserve({Patient: most, Stay: most, Appointment: most, Trunk: 3 * most, Movement: most})
+    named = [part.named for news in batch for part in news.parts]
+    named += [entry.named for entry in entries if isinstance(entry, Aside)]
     loaded = Loaded(batch, named, keys)
-    change_ids = reserve({Change: most})[Change]  # after the patients' locks: changes of a patient are in commit order
-    written = Written(by=by, epoch=Gate.objects.get(scope="site").epoch, change_ids=change_ids)
+    # After the patients' locks: changes of a patient are in commit order. Two for each, since some concern two people.
+    change_ids = reserve({Change: 2 * most})[Change]
+    epoch = Gate.objects.get(scope="site").epoch
+    written = Written(by=by, epoch=epoch, change_ids=change_ids, audited=audited)
+    ahead = Blocked(dict(blocked.patients), dict(blocked.numbers))
     taken = []
     for entry in entries:
-        if isinstance(entry, Aside):
-            taken.append(_park(entry, loaded, written))
-        else:
-            taken.append(_Telling(entry, loaded, written).take(blocked))
-        if taken[-1].outcome == "parked" and taken[-1].patient:
-            blocked.add(taken[-1].patient)
+        outcome = _take_one(entry, loaded, written, ahead)
+        if outcome.outcome == "parked" and outcome.code in entry.ruled:
+            outcome = replace(outcome, outcome="filed", patients=(), numbers=())
+        ahead.add(entry.message, outcome.patients, outcome.numbers)
+        taken.append(outcome)
     written.flush()
     loaded.flush()
     return taken
 
 
-def _park(aside: Aside, loaded: Loaded, written: Written) -> Taken:
-    """Park at the patient it names, so that only that patient's later messages wait."""
-    owners = (loaded.rows[Kind.PATIENT][pk] for pk in loaded.owners(aside.named))
-    known = [pk for patient in owners if (pk := loaded.known_id(patient, written))]
-    return Taken("parked", aside.code, aside.reason, aside.warnings, min(known, default=None))
+def _take_one(entry: Entry | Aside, loaded: Loaded, written: Written, blocked: Blocked) -> Taken:
+    if isinstance(entry, Aside):
+        return _parked(Parked(entry.code, entry.reason), (entry.named,), entry.warnings, loaded, written)
+    parts = entry.news.parts
+    named = tuple(one for part in parts for one in (part.named, part.prior))
+    patients = _standing({pk for one in named for pk in loaded.names.possible(one)}, loaded, written)
+    behind = blocked.behind(entry.message, patients, loaded.names.numbers(named))
+    if behind.patients or behind.numbers:
+        reason = "Waits behind an earlier message of this patient"
+        return _parked(Parked(WAITS, reason), named, entry.news.warnings, loaded, written, behind)
+    done: list[Taken] = []
+    for part in parts:
+        try:
+            done.append(_Telling(replace(entry, news=part), loaded, written).take())
+        except Parked as parked:
+            if any(taken.outcome != "filed" for taken in done):
+                raise Torn(parked.code, parked.reason) from parked
+            return _parked(parked, named, part.warnings, loaded, written)
+    return done[0] if len(done) == 1 else _together(done)
+
+
+def _together(done: Sequence[Taken]) -> Taken:
+    """Give what became of a message with several parts: applied, if any of them was."""
+    first = next((t for outcome in ("applied", "already") for t in done if t.outcome == outcome), done[0])
+    return replace(first, warnings=tuple(dict.fromkeys(warning for t in done for warning in t.warnings)))
+
+
+def _standing(patients: Iterable[int], loaded: Loaded, written: Written) -> list[int]:
+    """Give those who will stand in the database: a record begun for news that was then only filed does not."""
+    return sorted(pk for pk in patients if loaded.known_id(loaded.rows[Kind.PATIENT][pk], written))
+
+
+def _parked(
+    parked: Parked,
+    named: Sequence[Named],
+    warnings: tuple[str, ...],
+    loaded: Loaded,
+    written: Written,
+    behind: Blocked | None = None,
+) -> Taken:
+    """Park at everybody it names, so that only their later messages wait; `behind`: what it waits behind itself.
+
+    A number that is nobody's yet, or not any more, is held by itself: not the patient to whom it was retired.
+    """
+    names, behind = loaded.names, behind or Blocked()
+    everybody = _standing({pk for one in named for pk in names.possible(one)}, loaded, written)
+    held = _standing({pk for one in named for pk in names.possible(one, valid=True)}, loaded, written)
+    numbers = [i for i in names.numbers(named) if names.owner.get((Kind.PATIENT, i)) not in held]
+    return Taken(
+        "parked",
+        parked.code,
+        parked.reason,
+        warnings,
+        everybody[0] if everybody else None,
+        patients=tuple(sorted({*held, *behind.patients})),
+        numbers=tuple(dict.fromkeys([*numbers, *behind.numbers])),
+    )
 
 
 class _Telling:
@@ -99,40 +133,54 @@ class _Telling:
         self.warnings: tuple[str, ...] = entry.news.warnings
         self.strange: tuple[str, ...] = ()
 
-    def take(self, blocked: set[int]) -> Taken:
-        """Say who is meant, and apply; what is in doubt is parked."""
-        try:
-            patient, self.strange = self.loaded.patient(self.news, self.written.at, park=self.entry.park_unknown)
-        except Parked as parked:
-            return Taken("parked", parked.code, parked.reason, self.warnings, parked.patient)
-        known = self.loaded.known_id(patient, self.written)
-        if known in blocked:
-            return Taken("parked", "waits", "Waits behind an earlier message of this patient", self.warnings, known)
+    def take(self) -> Taken:
+        """Say who is meant, and apply; raises Parked for what is in doubt."""
+        if self.news.event in IDENTITY_EVENTS:
+            return Merging(self.entry, self.loaded, self.written).take()
+        meant, self.strange = self.loaded.patient(self.news, self.written.at, park=self.entry.park_unknown)
+        patient = meant.patient
+        if meant.until and stale(self.news.sent_at, meant.until):
+            self.news = replace(self.news, patient={}, segments=())
         self.rows[Kind.PATIENT] = patient
-        if self.news.event in STAY_EVENTS:
+        if self.news.event in STAY_EVENTS and self.news.stay_ids:
             self.rows[Kind.STAY] = self.loaded.stay(self.news, patient)
         if self.news.event in APPOINTMENT_EVENTS:
             self.rows[Kind.APPOINTMENT] = self.loaded.appointment(self.news, patient)
         for kind, row in self.rows.items():
             if kind is not Kind.PATIENT and row.patient_id != patient.pk:
-                reason = f"This {kind} number belongs to another patient"
-                return Taken("parked", "number-of-another", reason, self.warnings, known)
-        return self._apply(patient)
+                raise Parked("number-of-another", f"This {kind} number belongs to another patient")
+        if self.news.event in (Event.REGISTER, Event.UPDATE):
+            patient.provisional, patient.removed_at = False, None
+        return self._with_mother(self._apply(patient), patient)
+
+    def _with_mother(self, taken: Taken, patient: Patient) -> Taken:
+        """Link a newborn to the mother, if we know her."""
+        mother = self.news.mother
+        if mother == NOBODY or taken.outcome not in ("applied", "already"):
+            return taken
+        known = _standing(self.loaded.names.owners(mother), self.loaded, self.written)
+        if len(known) != 1 or known[0] == patient.pk:
+            return replace(taken, warnings=(*taken.warnings, "the mother is not known here: not linked"))
+        hers: Patient = self.loaded.rows[Kind.PATIENT][known[0]]
+        change = linking.link("mother", patient, hers, self.news, self.written, self.entry.source)
+        return replace(taken, outcome="applied", code="", change=taken.change or change) if change else taken
 
     def _apply(self, patient: Patient) -> Taken:
         """Step from what the PAS held to what it holds now."""
         held = {kind: self.loaded.held(kind, row) for kind, row in self.rows.items()}
-        stay_trunk = self.loaded.trunk(Kind.STAY, self.rows[Kind.STAY]) if Kind.STAY in self.rows else None
+        trunk = next((self.loaded.trunk(k, row) for k, row in self.rows.items() if k is not Kind.PATIENT), None)
         told = self.loaded.fresh(self.news, patient)
         self.warnings += told.warnings[len(self.news.warnings) :]
-        outcome = steps.told(held, told, moved_at=stay_trunk.moved_at if stay_trunk else None)
+        outcome = steps.told(held, told, steps=trunk.steps if trunk else (), moved_at=trunk.moved_at if trunk else None)
         self.warnings += outcome.warnings
         if isinstance(outcome, steps.Unapplied):
             known = self.loaded.known_id(patient, self.written)
             return Taken("filed", outcome.code, outcome.reason, self.warnings, known)
         self.warnings += self.strange
-        self.loaded.note_heard(patient, told, self.written)
-        stay = self.rows[Kind.STAY] if outcome.moved else None
+        if self.news.event != Event.DOCUMENT or patient._state.adding:
+            self.loaded.note_heard(patient, told, self.written)
+        self.rows = {kind: row for kind, row in self.rows.items() if kind in outcome.after}
+        stay = self.rows.get(Kind.STAY) if outcome.moved else None
         self.loaded.keep_segments(told, patient, stay, self.entry.message)
         return self._write(patient, held, outcome)
 
@@ -151,7 +199,9 @@ class _Telling:
         numbered = loaded.number_all(self.news, self.rows, written)
         change = next(written.change_ids)
         moved = self._move(change, step, full)
-        if not (pairs or numbered or moved):
+        if self.news.document and (document := loaded.documents.take(self.news, patient, self.entry.message)):
+            full["document"] = document
+        if not (pairs or numbered or moved or "document" in full):
             outcome, code = ("applied", "beside-ours") if heard else ("already", "already")
             return Taken(outcome, code, "", self.warnings, patient.pk)
         full |= {f"{kind.value}_ids": loaded.numbers_of(kind, row) for kind, row in self.rows.items()}
@@ -160,7 +210,7 @@ class _Telling:
             change=change,
             news=self.news,
             source="feed",
-            origin=f"feed:{self.entry.message}",
+            origin=self.entry.source,
             known=pairs,
             full=full,
             objects={kind: row.pk for kind, row in self.rows.items()},
@@ -168,14 +218,27 @@ class _Telling:
         return Taken("applied", "", "", self.warnings + loaded.unlisted(full), patient.pk, change)
 
     def _move(self, change: int, step: steps.Step, full: dict[str, Any]) -> bool:
-        """Enter the step in the stay's history; False if there is no stay or it stands there already."""
+        """Keep the course of the stay, and enter the step in its history; False if there is nothing new for that."""
+        if Kind.APPOINTMENT in self.rows:
+            self.loaded.trunk(Kind.APPOINTMENT, self.rows[Kind.APPOINTMENT]).moved_at = step.moved_at
         if Kind.STAY not in self.rows:
             return False
         stay = self.rows[Kind.STAY]
-        if step.moved:
-            self.loaded.moved(stay, self.loaded.trunk(Kind.STAY, stay), self.news, self.written)
-        place = {**full[Kind.STAY.value]["place"], **self.news.stay.get("place", {})}
-        if not self.loaded.new_move(stay, self.news, place):
+        trunk = self.loaded.trunk(Kind.STAY, stay)
+        trunk.steps = list(step.steps)
+        self.loaded.moved(stay, trunk, step.moved_at, self.written)
+        if not step.entered:
             return False
-        self.written.move(stay, self.news, place, change)
+        place = full[Kind.STAY.value]["place"]
+        if self.news.event not in CANCELS:
+            place = {**place, **self.news.stay.get("place", {})}
+        row, known = self.loaded.move_of(stay, self.news, place)
+        anew = bool(step.undone) or (step.index is not None and "id" in trunk.steps[step.index])
+        if known and anew:
+            row = next(self.loaded.move_ids)
+        if step.index is not None:
+            trunk.steps[step.index] = {**trunk.steps[step.index], "id": row}
+        if known and not anew:
+            return False
+        self.written.move(stay, self.news, place, change, pk=row, undoes=step.undone)
         return True

@@ -7,21 +7,15 @@ from typing import Any
 
 from django.db.models import Model
 
-from pasmirror.lib import clock
+from pasmirror.lib import clock, copying
 from patients import facts, segments
-from patients.facts import NOBODY, Groups, Kind, Named, News
+from patients.facts import Groups, Kind, Named, News
 from patients.identifiers import Identifier
 from patients.models import Appointment, Clinic, LastSegments, Movement, Patient, Stay, Trunk, Ward
-from patients.services.rows import IDENTIFIERS, MODELS, Written, upsert
-from patients.states import Event
-
-
-class Parked(Exception):
-    """Identity or structure is in doubt: the message is set aside for a person, with a code and the reason."""
-
-    def __init__(self, code: str, reason: str, patient: int | None = None) -> None:
-        super().__init__(code)
-        self.code, self.reason, self.patient = code, reason, patient
+from patients.services.documents import Documents
+from patients.services.naming import Meant, Names
+from patients.services.rows import IDENTIFIERS, MANY, MODELS, Written, upsert
+from patients.states import Event, StayStatus
 
 
 class Loaded:
@@ -31,24 +25,13 @@ class Loaded:
         self, batch: Sequence[News], named: Sequence[Named], keys: Mapping[type[Model], Iterator[int]]
     ) -> None:
         """`named`: everybody the batch names; `keys`: reserved, enough for every row the batch may make."""
-        said = {
-            Kind.PATIENT: [i for one in named for i in one.patient_ids],
-            Kind.STAY: [i for news in batch for i in news.stay_ids],
-            Kind.APPOINTMENT: [i for news in batch for i in news.appointment_ids],
-        }
-        self.owner: dict[tuple[Kind, Identifier], int] = {}
-        self.rows: dict[Kind, dict[int, Any]] = {}
+        self.names = Names([part for news in batch for part in news.parts], named)
+        self.owner = self.names.owner
+        self.rows: dict[Kind, dict[int, Any]] = {kind: {} for kind in Kind}
         self.new_ids = {kind: keys[MODELS[kind]] for kind in Kind}
         self.trunk_ids = keys[Trunk]
         self.of_object: dict[tuple[Kind, int], list[Identifier]] = {}
-        by_nhs = {one.nhs_number for one in named if not one.patient_ids} - {""}
-        wanted = {kind: self._owners(kind, said[kind]) for kind in Kind}
-        wanted[Kind.PATIENT] |= set(Patient.objects.filter(nhs_number__in=by_nhs).values_list("pk", flat=True))
-        stays = Stay.objects.filter(pk__in=wanted[Kind.STAY]).values_list("patient_id", flat=True)
-        booked = Appointment.objects.filter(pk__in=wanted[Kind.APPOINTMENT]).values_list("patient_id", flat=True)
-        wanted[Kind.PATIENT] |= {*stays, *booked}
-        for kind in (Kind.PATIENT, Kind.STAY, Kind.APPOINTMENT):
-            self._lock(kind, wanted[kind])
+        self._lock_all([part for news in batch for part in news.parts])
         self.trunks = {
             (Kind(t.kind), t.object_id): t
             for kind in Kind
@@ -58,65 +41,49 @@ class Loaded:
         last = LastSegments.objects.filter(patient__in=self.rows[Kind.PATIENT], stay__in={0, *self.rows[Kind.STAY]})
         self.segments: dict[tuple[int, int], list[str]] = {(row.patient_id, row.stay): row.segments for row in last}
         self.heard_segments: dict[tuple[int, int], LastSegments] = {}
+        history = Movement.objects.filter(stay__in=self.rows[Kind.STAY]).order_by("pk")
         self.moves = {
-            (stay, event, clock.iso(at), ward, bay, bed)
-            for stay, event, at, ward, bay, bed in Movement.objects.filter(stay__in=self.rows[Kind.STAY]).values_list(
-                "stay_id", "event", "occurred_at", "ward", "bay", "bed"
+            (stay, event, clock.iso(at), ward, bay, bed): pk
+            for pk, stay, event, at, ward, bay, bed in history.values_list(
+                "pk", "stay_id", "event", "occurred_at", "ward", "bay", "bed"
             )
         }
+        self.move_ids = keys[Movement]
+        self.documents = Documents([part for news in batch for part in news.parts], list(self.rows[Kind.PATIENT]))
         self.places = {
             Ward: set(Ward.objects.values_list("code", flat=True)),
             Clinic: set(Clinic.objects.values_list("code", flat=True)),
         }
 
-    def _owners(self, kind: Kind, said: list[Identifier]) -> set[int]:
-        found = IDENTIFIERS[kind].objects.filter(value__in={i.value for i in said}, until=None)  # type: ignore[attr-defined]
-        for row in found:
-            self.owner[kind, Identifier(row.type, row.authority, row.value)] = getattr(row, f"{kind.value}_id")
-        return {self.owner[kind, i] for i in said if (kind, i) in self.owner}
+    def _lock_all(self, told: Sequence[News]) -> None:
+        """Lock patients, then their stays, then their appointments, each by id.
+
+        What belongs to a record that is merged is read only under its patient's lock: a clerk may just be adding to it.
+        """
+        names = self.names
+        stays, booked = names.wanted(Kind.STAY), names.wanted(Kind.APPOINTMENT)
+        everyone = names.wanted(Kind.PATIENT)
+        everyone |= set(Stay.objects.filter(pk__in=stays).values_list("patient_id", flat=True))
+        everyone |= set(Appointment.objects.filter(pk__in=booked).values_list("patient_id", flat=True))
+        self._lock(Kind.PATIENT, everyone)
+        names.patients = self.rows[Kind.PATIENT]
+        joined = {pk for news in told if news.event == Event.MERGE for pk in names.parties(news)}
+        if joined:
+            stays |= set(Stay.objects.filter(patient__in=joined).values_list("pk", flat=True))
+            booked |= set(Appointment.objects.filter(patient__in=joined).values_list("pk", flat=True))
+        self._lock(Kind.STAY, stays)
+        self._lock(Kind.APPOINTMENT, booked)
 
     def _lock(self, kind: Kind, wanted: set[int]) -> None:
         rows = MODELS[kind].objects.select_for_update().filter(pk__in=wanted).order_by("pk")  # type: ignore[attr-defined]
-        self.rows[kind] = {row.pk: row for row in rows}
+        self.rows[kind] |= {row.pk: row for row in rows}
         for number in IDENTIFIERS[kind].objects.filter(**{f"{kind.value}__in": wanted}, until=None).order_by("id"):  # type: ignore[attr-defined]
             owner = getattr(number, f"{kind.value}_id")
             self.of_object.setdefault((kind, owner), []).append(Identifier(number.type, number.authority, number.value))
 
-    def patient(self, news: News, at: datetime, *, park: bool = False) -> tuple[Patient, tuple[str, ...]]:
+    def patient(self, news: News, at: datetime, *, park: bool = False) -> tuple[Meant, tuple[str, ...]]:
         """Say who is meant, making a record if nobody is (`park`: only for a registration); Parked if in doubt."""
-        if news.named == NOBODY:
-            raise Parked("no-identity", "No number says which patient is meant")
-        owners = self.owners(news.named)
-        if len(owners) > 1:
-            raise Parked("two-patients", "The numbers in this message belong to different patients", min(owners))
-        if not owners:
-            return self._unknown(news, at, park=park)
-        patient: Patient = self.rows[Kind.PATIENT][owners.pop()]
-        if patient.merged_into_id:
-            raise Parked("merged-away", "This number was merged into another patient", patient.pk)
-        if disagreement(facts.of(Kind.PATIENT, patient), news.patient):
-            raise Parked(
-                "identity-mismatch", "The number is known, but name or NHS number and birth date disagree", patient.pk
-            )
-        return patient, ()
-
-    def owners(self, named: Named) -> set[int]:
-        """Give the patients of these numbers."""
-        if named.patient_ids:
-            return {self.owner[Kind.PATIENT, i] for i in named.patient_ids if (Kind.PATIENT, i) in self.owner}
-        number = named.nhs_number
-        known = self.rows[Kind.PATIENT].items() if number else ()
-        return {pk for pk, patient in known if patient.nhs_number == number and not patient.merged_into_id}
-
-    def _unknown(self, news: News, at: datetime, *, park: bool) -> tuple[Patient, tuple[str, ...]]:
-        expected = news.event in (Event.REGISTER, Event.UPDATE)
-        if park and not expected:
-            raise Parked("unknown-patient", "The patient is not known here")
-        patient = Patient(pk=next(self.new_ids[Kind.PATIENT]), made_at=at, provisional=not expected)
-        self.rows[Kind.PATIENT][patient.pk] = patient
-        for identifier in news.patient_ids:
-            self.owner[Kind.PATIENT, identifier] = patient.pk
-        return patient, () if expected else ("the patient was not known: recorded as provisional",)
+        return self.names.patient(news, at, self.new_ids[Kind.PATIENT], park=park)
 
     def stay(self, news: News, patient: Patient) -> Stay:
         """Give the stay with this visit number, or a new one of this patient."""
@@ -128,8 +95,8 @@ class Loaded:
 
     def _object(self, kind: Kind, said: tuple[Identifier, ...], patient: Patient) -> Any:
         for identifier in said:
-            if (kind, identifier) in self.owner:
-                return self.rows[kind][self.owner[kind, identifier]]
+            if (pk := self.names.of(kind, identifier)) is not None:
+                return self.rows[kind][pk]
         return MODELS[kind](pk=next(self.new_ids[kind]), patient_id=patient.pk)
 
     def trunk(self, kind: Kind, row: Any) -> Trunk:
@@ -176,6 +143,8 @@ class Loaded:
         ):
             known = self.of_object.setdefault((kind, rows[kind].pk), []) if kind in rows else []
             for identifier in said if kind in rows else ():
+                if (kind, identifier) in self.names.retired:
+                    continue
                 self.owner[kind, identifier] = rows[kind].pk
                 if identifier not in known:
                     known.append(identifier)
@@ -210,25 +179,25 @@ class Loaded:
             patient.sent_at = max(patient.sent_at or news.sent_at, news.sent_at)
         written.rows[Kind.PATIENT][patient.pk] = patient
 
-    def new_move(self, stay: Any, news: News, place: dict[str, Any]) -> bool:
-        """Say whether this step of the stay is not in its history yet; it is from now on."""
+    def move_of(self, stay: Any, news: News, place: dict[str, Any]) -> tuple[int, bool]:
+        """Give the row of the history that is this step, and whether it stands there already; it does from now on."""
         move = (stay.pk, news.event, clock.iso(news.occurred_at), place["ward"], place["bay"], place["bed"])
-        if move in self.moves:
-            return False
-        self.moves.add(move)
-        return True
+        known = move in self.moves
+        return self.moves[move] if known else self.moves.setdefault(move, next(self.move_ids)), known
 
-    def moved(self, stay: Stay, trunk: Trunk, news: News, written: Written) -> None:
+    def moved(self, stay: Stay, trunk: Trunk, at: datetime | None, written: Written) -> None:
         """Note when the movement behind the place happened, in the PAS's line and, if the place is its, in ours."""
-        trunk.moved_at = news.occurred_at
-        if "place" not in trunk.branch:
-            stay.moved_at = news.occurred_at
+        trunk.moved_at = at
+        if "place" not in trunk.branch and stay.moved_at != at:
+            stay.moved_at = at
             written.rows[Kind.STAY][stay.pk] = stay
 
     def unlisted(self, full: dict[str, Any]) -> tuple[str, ...]:
         """Record wards and clinics never declared, so that the lists show them; gives a warning for each."""
+        stay = full.get("stay", {})
+        in_bed = stay.get("times", {}).get("status") in (StayStatus.IN, StayStatus.OUT)  # else PV1-3 may be a clinic
         said: tuple[tuple[Any, str, str], ...] = (
-            (Ward, full.get("stay", {}).get("place", {}).get("ward", ""), "ward"),
+            (Ward, stay.get("place", {}).get("ward", "") if in_bed else "", "ward"),
             (Clinic, full.get("appointment", {}).get("booking", {}).get("clinic", ""), "clinic"),
         )
         warnings = []
@@ -240,28 +209,16 @@ class Loaded:
         return tuple(warnings)
 
     def flush(self) -> None:
-        """Write the trunks and the last segments."""
+        """Write the trunks, the documents and the last segments."""
+        self.documents.flush()
         upsert(self.heard_trunks.values())
+        kept = list(self.heard_segments.values())
+        if len(kept) >= MANY:
+            copying.upsert(kept, key=("patient_id", "stay"), updates=("segments", "message"))
+            return
         LastSegments.objects.bulk_create(
-            self.heard_segments.values(),
-            update_conflicts=True,
-            unique_fields=["patient", "stay"],
-            update_fields=["segments", "message"],
+            kept, update_conflicts=True, unique_fields=["patient", "stay"], update_fields=["segments", "message"]
         )
-
-
-def disagreement(ours: Groups, said: Groups) -> bool:
-    """Say whether the identity is in doubt: birth dates differ, and NHS number or surname differ as well."""
-
-    def differ(group: str, name: str) -> bool:
-        a, b = str(ours[group][name]), str(said.get(group, {}).get(name, ""))
-        return bool(a and b) and a.casefold() != b.casefold()
-
-    born = str(said.get("birth", {}).get("born", ""))
-    known = str(ours["birth"]["born"])
-    if not born or not known or born.startswith(known) or known.startswith(born):
-        return False
-    return differ("nhs", "nhs_number") or differ("name", "family")
 
 
 def replaced(news: News) -> News:

@@ -1,12 +1,12 @@
 """Facts onto rows, many at once: ids taken ahead, every table written by one statement; both doors stand on it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from django.db import connection
 from django.db.models import Model
 
-from pasmirror.lib import audit, clock
+from pasmirror.lib import audit, clock, copying
 from pasmirror.lib.actor import Actor
 from patients import facts
 from patients.facts import Groups, Kind, News
@@ -29,6 +29,15 @@ IDENTIFIERS: dict[Kind, type[Model]] = {
     Kind.STAY: StayIdentifier,
     Kind.APPOINTMENT: AppointmentIdentifier,
 }
+MANY = 20  # rows from which COPY is the quicker way
+
+
+def insert(rows: Sequence[Any]) -> None:
+    """Insert new rows of one model, all by one statement."""
+    if len(rows) >= MANY:
+        copying.insert(rows)
+    elif rows:
+        type(rows[0]).objects.bulk_create(rows)
 
 
 def reserve(counts: dict[type[Model], int]) -> dict[type[Model], Iterator[int]]:
@@ -44,9 +53,12 @@ def reserve(counts: dict[type[Model], int]) -> dict[type[Model], Iterator[int]]:
 
 
 def upsert(rows: Iterable[Any]) -> None:
-    """Insert or overwrite rows of one model by primary key, in one statement."""
+    """Insert or overwrite rows of one model by primary key, all by one statement."""
     by_id = {row.pk: row for row in rows}
     if not by_id:
+        return
+    if len(by_id) >= MANY:
+        copying.upsert(by_id[pk] for pk in sorted(by_id))
         return
     model = type(next(iter(by_id.values())))
     fields = [f.name for f in model._meta.concrete_fields if not f.primary_key]
@@ -58,8 +70,12 @@ def upsert(rows: Iterable[Any]) -> None:
 class Written:
     """What one or many events wrote, gathered row by row and flushed together in the caller's transaction."""
 
-    def __init__(self, *, by: Actor, epoch: int, change_ids: Iterator[int]) -> None:
-        """`change_ids`: reserved keys, one for each event that may be gathered before `flush`."""
+    def __init__(self, *, by: Actor, epoch: int, change_ids: Iterator[int], audited: bool = True) -> None:
+        """`change_ids`: reserved keys, one for each event that may be gathered before `flush`.
+
+        `audited`: with an audit row for each change; a load writes one for many itself.
+        """
+        self.audited = audited
         self.by, self.epoch, self.at = by, epoch, clock.now()
         self.change_ids = change_ids
         self.rows: dict[Kind, dict[int, Any]] = {kind: {} for kind in Kind}
@@ -82,11 +98,20 @@ class Written:
         setattr(made, f"{kind.value}_id", row.pk)
         self.numbers[kind].append(made)
 
-    def move(self, stay: Stay, news: News, place: dict[str, facts.Value], change: int) -> None:
-        """Enter a movement in the stay's history."""
-        self.movements.append(
-            Movement(stay_id=stay.pk, event=news.event, occurred_at=news.occurred_at, change=change, **place)
-        )
+    def move(
+        self,
+        stay: Stay,
+        news: News,
+        place: dict[str, facts.Value],
+        change: int,
+        *,
+        pk: int | None = None,
+        undoes: Sequence[int] = (),
+    ) -> None:
+        """Enter a movement in the stay's history; `undoes`: earlier ones that it cancels or tells anew."""
+        row = Movement(pk=pk, stay_id=stay.pk, event=news.event, occurred_at=news.occurred_at, change=change, **place)
+        row.undoes = list(undoes)
+        self.movements.append(row)
 
     def journal(
         self,
@@ -127,15 +152,16 @@ class Written:
         return made
 
     def flush(self) -> None:
-        """Write everything gathered, parents first, with an audit row for each change."""
+        """Write everything gathered, parents first, each change with its audit row."""
         for kind in Kind:
             upsert(self.rows[kind].values())
         for kind in Kind:
-            if self.numbers[kind]:
-                IDENTIFIERS[kind].objects.bulk_create(self.numbers[kind])  # type: ignore[attr-defined]
+            insert(self.numbers[kind])
         upsert(self.trunks.values())
-        Change.objects.bulk_create(self.changes)
-        Movement.objects.bulk_create(self.movements)
+        insert(self.changes)
+        insert(self.movements)
+        if not self.audited:
+            return
         audit.record_all(
             audit.new_row(
                 action=change.event,

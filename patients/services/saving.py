@@ -135,6 +135,8 @@ def _lock(order: Order, keys: Keys) -> dict[Kind, Any]:
         rows[Kind.APPOINTMENT] = _one(Appointment, order.appointment_id) or Appointment(
             pk=next(keys[Appointment]), patient=rows[Kind.PATIENT], status=AppointmentStatus.NONE
         )
+    if any(row.patient_id != rows[Kind.PATIENT].pk for kind, row in rows.items() if kind is not Kind.PATIENT):
+        raise Refused("This now belongs to another patient's record: open it there")
     kind = Kind.STAY if order.stay_id else Kind.APPOINTMENT if order.appointment_id else Kind.PATIENT
     subject = rows[kind]
     if order.seen is not None and subject.version != order.seen:

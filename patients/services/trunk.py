@@ -15,9 +15,12 @@ from patients.states import AppointmentStatus, StayStatus
 def heard(kind: Kind, object_id: int, said: Mapping[str, Mapping[str, Value]]) -> None:
     """Take the PAS's answer to a query as what it holds, under the patient's lock. The record stays as it is."""
     trunk, _ = Trunk.objects.select_for_update().get_or_create(kind=kind, object_id=object_id)
-    trunk.held = facts.overlaid(facts.overlaid(facts.blank(kind), trunk.held), said)
+    was = facts.overlaid(facts.blank(kind), trunk.held)
+    trunk.held = facts.overlaid(was, said)
+    if trunk.held != was:
+        trunk.steps = []  # they led elsewhere: the stay is known from here on
     trunk.heard_at = clock.now()
-    trunk.save(update_fields=["held", "heard_at"])
+    trunk.save(update_fields=["held", "steps", "heard_at"])
 
 
 def take_held(change: Change, *, by: Actor, epoch: int, origin: str) -> int | None:

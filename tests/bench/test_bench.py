@@ -51,7 +51,7 @@ def test_every_part_gives_its_figures_and_leaves_nothing_running(tmp_path: Path)
     said = json.loads(done.stdout)
     assert set(said["machine"]) == {"Processor", "Memory", "Kernel", "Python", "PostgreSQL", "Commit", "Load before"}
     figures = {(figure["part"], figure["name"]): figure for figure in said["figures"]}
-    assert {part for part, _ in figures} == {"feed", "save", "lane", "pages", "memory"}
+    assert {part for part, _ in figures} == {"feed", "save", "lane", "pages", "memory", "load"}
     for part, name in (
         ("feed", "durable (AA), 8 connections"),
         ("feed", "durable (AA), 1 connection"),
@@ -63,6 +63,7 @@ def test_every_part_gives_its_figures_and_leaves_nothing_running(tmp_path: Path)
         ("lane", "four lanes together"),
         ("pages", "console, p95"),
         ("pages", "register, and the page it leads to, p95"),
+        ("load", "memory at most, 16 rows"),
         ("memory", "all processes, idle"),
         ("memory", "all processes, after the load"),
     ):

@@ -1,18 +1,28 @@
-"""A published London feed, sent whole to the real listener and applied: all answered, each with an outcome."""
+"""Published messages, sent over a socket to the real listener and applied: all answered, each with an outcome.
 
+`samples.tsv` beside this holds what is expected of each message alone, before an empty record, and why: judged by
+reading the message, so that a wrong outcome is not made right by being written down.
+"""
+
+import csv
 import sys
+from collections import Counter
 
 import hl7.client
 import pytest
+from django.db import transaction
 
-from messaging.models import Inbound
-from messaging.services import apply
+from messaging.hl7.habits import FeedPolicy, Habits
+from messaging.models import Channel, Inbound
+from messaging.services import apply, intake
 from patients.models import Appointment, Patient
 from tests.committed import committed  # noqa: F401
 from tests.feed_door import END, ROOT, VT, HandWritten, Listening, msa
 
-pytestmark = [pytest.mark.usefixtures("committed"), pytest.mark.timeout(120)]
-SAMPLES = ROOT.parent / "shared" / "samples" / "airslie-renalware-core"
+pytestmark = [pytest.mark.usefixtures("committed"), pytest.mark.timeout(300)]
+ALL = ROOT.parent / "shared" / "samples"
+SAMPLES = ALL / "airslie-renalware-core"
+JUDGED = ROOT / "tests" / "doors" / "samples.tsv"
 OUTCOMES = {"applied", "already", "filed", "parked", "refused"}
 
 
@@ -59,3 +69,56 @@ def test_every_message_of_a_published_feed_is_answered_and_settled(tmp_path, sen
     assert {"ADT^A01", "ADT^A02", "ADT^A03", "ADT^A28", "ADT^A31", "SIU^S12"} <= applied
     assert Patient.objects.filter(identifiers__value="10769845").get().stays.get().status == "out"
     assert Appointment.objects.get(identifiers__value="149549015").clinic == "RNJ Renal OPD"
+
+
+def judged():
+    with JUDGED.open() as lines:
+        rows = list(csv.DictReader((line for line in lines if not line.startswith("#")), delimiter="\t"))
+    known = {str(file.relative_to(ALL)) for file in ALL.glob("*/*.hl7")}
+    assert known, f"the samples are missing: {ALL.name}"
+    assert {row["file"] for row in rows} == known, "every sample has its judgement, and no judgement is of nothing"
+    return rows
+
+
+def test_every_published_message_over_a_socket_is_answered_stored_and_settled(tmp_path, capsys):
+    expected = judged()
+    raws = [(ALL / row["file"]).read_bytes() for row in expected]
+    with Listening(tmp_path / "listen.log", habits={"default_authority": "RXX"}) as door:
+        answers = by_hand(door.port, raws)
+    for row, raw, answer in zip(expected, raws, answers, strict=True):
+        code = "AR" if row["outcome"] == "refused" else "AA"
+        assert msa(answer)[0] == code, (row["file"], answer[:200])
+        assert msa(answer)[1].encode() == [*raw.splitlines()[0].split(raw[3:4]), *[b""] * 9][9], row["file"]
+    while apply.run_once():
+        pass
+    rows = list(Inbound.objects.order_by("number"))
+    assert sorted(bytes(row.raw) for row in rows) == sorted(set(raws)), "each kept once, byte for byte"
+    source = {raw: row["file"].partition("/")[0] for row, raw in zip(expected, raws, strict=True)}
+    table = Counter((source[bytes(row.raw)], row.trigger, row.outcome, row.code) for row in rows)
+    for row in rows:
+        assert row.outcome in OUTCOMES, row.trigger
+        assert row.outcome in ("applied", "already") or (row.code and row.reason), row.trigger
+    with capsys.disabled():
+        lines = (
+            f"{count:4}  {source:36} {trigger:9} {outcome:8} {code}"
+            for (source, trigger, outcome, code), count in sorted(table.items())
+        )
+        sys.stdout.write(
+            "\n" + "\n".join(lines) + f"\n{len(raws)} sent, {len(rows)} different, all answered and settled\n"
+        )
+
+
+def test_every_published_message_alone_has_the_outcome_that_reading_it_demands():
+    policy = FeedPolicy(habits=Habits(default_authority="RXX"))
+    Channel.objects.create(code="pas", policy=policy.as_json())
+    wrong = []
+    for row in judged():
+        with transaction.atomic():
+            intake.store("pas", [intake.Frame("127.0.0.1", (ALL / row["file"]).read_bytes())], policy=policy)
+            while apply.run_once():
+                pass
+            told = Inbound.objects.get()
+            transaction.set_rollback(True)
+        if (told.outcome, told.code) != (row["outcome"], row["code"]):
+            wrong.append(f"{row['file']}: {told.outcome} {told.code} {told.reason}; but {row['why']}")
+    assert wrong == []

@@ -38,7 +38,7 @@ def news(event, minutes=0, *, ids=(MRN,), patient=SMITH, stay=None, stay_ids=(),
     )
 
 
-def take(*told, blocked=()):
+def take(*told, blocked=None):
     return feed.take([feed.Entry(n, one) for n, one in enumerate(told, 1)], by=APPLY, blocked=blocked)
 
 
@@ -92,7 +92,10 @@ def test_the_identity_guard_parks_and_only_that_patient_waits():
     outcome = take(news("update", 1, patient=wrong), news("update", 2), news("register", 3, ids=[other]))
     assert [t.code for t in outcome] == ["identity-mismatch", "waits", ""]
     assert Patient.objects.order_by("pk").first().family == "SMITH"
-    assert [t.code for t in take(news("update", 4), blocked=[outcome[0].patient])] == ["waits"]
+    behind = feed.Blocked({outcome[0].patient: 1})
+    assert [t.code for t in take(news("update", 4), news("update", 5), blocked=behind)] == ["already", "waits"], (
+        "only later ones"
+    )
 
 
 def test_numbers_of_two_patients_in_one_message_park():

@@ -123,3 +123,18 @@ def test_what_was_kept_within_one_batch_and_over_several_is_the_same(speaking: N
     for text in morning:
         apply_all(text.replace("|P|2.4", "X|P|2.4"))
     assert list(LastSegments.objects.order_by("stay").values_list("segments", flat=True)) == at_once
+
+
+@pytest.mark.django_db
+def test_what_is_kept_of_many_at_once_is_kept_of_each() -> None:
+    """A whole batch takes the quick way into the table, and the next batch writes over it."""
+    many = [f"P{number}" for number in range(30)]
+    for day, ward in (("01", "WA"), ("02", "WB")):
+        store(*(message("ADT^A31", p, extra=f"NK1|1|{ward}\\E\\{p}").replace("20260301", f"202603{day}") for p in many))
+        while apply.run_once():
+            pass
+    kept = {row.patient_id: row.segments for row in LastSegments.objects.filter(stay=0)}
+    assert len(kept) == len(many)
+    for patient in Patient.objects.all():
+        (number,) = patient.identifiers.values_list("value", flat=True)
+        assert [line for line in kept[patient.pk] if line[:3] == "NK1"] == [f"NK1|1|WB\\E\\{number}"]

@@ -9,16 +9,17 @@ from messaging.hl7.news import FOLLOWED, NotNews, news
 from messaging.hl7.read import Message
 from patients.facts import GROUPS, MOMENTS, Kind, News
 from patients.identifiers import Identifier
-from patients.states import Event
+from patients.states import APPOINTMENT_EVENTS, IDENTITY_EVENTS, STAY_EVENTS, Event
 
 HABITS = Habits(default_authority="RXX")
 PV1 = "PV1|1|I|WA^A^B01^RXX|21||WB^B^B07^RXX|C1^SMITH^Ann^^^Dr|||100||||19|||||V200001^^^RXX^VN"
 SCH = "SCH|A1^RXX|F1^RXX|||||^Review|FUP|||^^30^20260715090000^20260715093000||||||||||||||Booked"
 AIL = "AIL|1||CARD^^^RXX"
+TXA = "TXA|1|DS|TX|||||||||D1^RXX"
 
 
 def told(trigger, *lines, pid="PID|1||P1^^^RXX^MR||SMITH^John", msh7="20260701120000", evn=None):
-    kind = "SIU" if trigger.startswith("S") else "ADT"
+    kind = {"S": "SIU", "T": "MDM"}.get(trigger[0], "ADT")
     evns = [] if kind == "SIU" else [evn or f"EVN|{trigger}|20260701113000||||20260701110000"]
     msh = f"MSH|^~\\&|DEMOPAS|RXX|ROUTE||{msh7}||{kind}^{trigger}|C1|P|2.4"
     return news(Message.of("\r".join([msh, *evns, *([pid] if pid else []), *lines]).encode()), habits=HABITS)
@@ -43,12 +44,13 @@ def pid(number, text):
 
 @pytest.mark.parametrize(("trigger", "event"), FOLLOWED.items())
 def test_every_followed_event(trigger, event):
-    said = good(trigger[4:], PV1, SCH, AIL)
+    said = good(trigger[4:], PV1, SCH, AIL, TXA)
     assert (said.event, said.trigger, said.control_id) == (event, trigger, "C1")
     assert said.patient_ids == (Identifier("MR", "RXX", "P1"),)
     assert said.patient["name"] == {"family": "SMITH", "given": "John", "middle": "", "title": ""}
-    assert bool(said.stay) == (event in ("admit", "transfer", "discharge"))
-    assert bool(said.appointment) == (event in ("book", "cancel_appointment"))
+    assert bool(said.stay) == bool(said.stay_ids) == (event in STAY_EVENTS)
+    assert bool(said.appointment) == (event in APPOINTMENT_EVENTS)
+    assert bool(said.document) == (event == "document")
     assert not said.warnings
 
 
@@ -230,7 +232,8 @@ def test_an_appointment():
             "minutes": 30,
             "appointment_type": "FUP",
             "reason": "Review",
-        }
+        },
+        "wording": {"status_words": "Booked"},
     }
     assert said.segments == (), "an appointment's segments are not the patient's last ones"
 
@@ -259,7 +262,10 @@ def test_segments_are_kept_raw_without_header_and_event():
 @pytest.mark.parametrize(
     ("code", "parked", "trigger", "lines", "more"),
     [
-        ("not-followed", False, "A08", [PV1], {}),
+        ("not-followed", False, "A60", [PV1], {}),
+        ("no-document-number", False, "T02", ["TXA|1|DS"], {}),
+        ("no-visit-number", True, "A21", ["PV1|1|I|WA"], {}),
+        ("not-two-patients", True, "A17", [PV1], {}),
         ("not-followed", False, "Z99", [], {}),
         ("no-pid", True, "A28", [], {"pid": ""}),
         ("two-pids", True, "A28", ["PID|2||P2"], {}),
@@ -281,6 +287,12 @@ def test_what_is_no_news(code, parked, trigger, lines, more):
     assert said.reason
     assert "SMITH" not in said.reason
     assert "XXX" not in said.reason
+
+
+def test_another_fact_too_long_is_left_out_with_a_warning_and_the_movement_is_taken():
+    said = good("A03", "PV1|1|I|WA||||||||||||||||V1" + "|" * 17 + "X" * 21 + "|19")
+    assert said.stay["discharge"] == {"discharge_destination": "19"}
+    assert said.warnings == ("the stay fact discharge_method is longer than the record can hold: not taken",)
 
 
 def test_a_value_too_long_is_named_by_its_fact():
@@ -335,5 +347,5 @@ def test_who_may_connect(peers, address, taken):
     assert (FeedPolicy(peers=peers).why_not_peer(address) is None) == taken
 
 
-def test_every_event_of_the_record_is_followed():
-    assert set(FOLLOWED.values()) == set(Event)
+def test_every_event_of_the_record_but_those_of_identity_is_followed():
+    assert set(FOLLOWED.values()) == set(Event) - IDENTITY_EVENTS

@@ -91,6 +91,48 @@ def test_any_slicing_gives_the_same_frames(bodies, sizes):
     assert out == bodies
 
 
+PIECES = st.sampled_from([b"\x0b", b"\x1c", b"\r", b"\n", b"\x1c\r", b"\x0bMSH|", b"MSH|^~\\&|", b"\x00", b"x" * 40])
+STREAMS = st.lists(PIECES | st.binary(max_size=6), max_size=30).map(b"".join)
+
+
+def told(pieces):
+    """What a stream gave, as far as it can be read: adjacent junk as one, and nothing after a frame too long."""
+    out = []
+    for piece in pieces:
+        if isinstance(piece, TooLong):
+            return [*out, "too long"]
+        if isinstance(piece, Junk) and not piece.torn and out and isinstance(out[-1], Junk) and not out[-1].torn:
+            out[-1] = Junk(out[-1].octets + piece.octets)
+        else:
+            out.append(piece)
+    return out
+
+
+@given(STREAMS, st.lists(st.integers(1, 9), min_size=1, max_size=6))
+def test_any_split_of_any_stream_gives_the_same_frames(stream, sizes):
+    whole, split, out, place, turn = Framer(100), Framer(100), [], 0, 0
+    while place < len(stream):
+        size = sizes[turn % len(sizes)]
+        out += split.feed(stream[place : place + size])
+        place, turn = place + size, turn + 1
+    assert told(out) == told(whole.feed(stream))
+    assert split.pending == whole.pending or split.refused
+    assert told(split.flush()) == told(whole.flush()) or split.refused
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_the_longest_frame_is_taken_however_it_comes(size):
+    raw = frame(b"x" * 100)
+    assert fed(*(raw[n : n + size] for n in range(0, len(raw), size)), limit=100)[1] == [b"x" * 100]
+    assert isinstance(fed(*(raw[n : n + size] for n in range(0, len(raw), size)), limit=99)[1][0], TooLong)
+
+
+def test_a_body_full_of_end_bytes_is_read_quickly():
+    """Each of them may be the end; they are passed over without a step of ours for each."""
+    framer = Framer(2_000_000)
+    assert framer.feed(b"\x0b" + b"\x1c" * 1_000_000 + b"\x1c\r") == [b"\x1c" * 1_000_000]
+
+
 @given(st.lists(st.binary(max_size=50), max_size=10))
 def test_any_stream_is_survived(pieces):
     framer = Framer(64)

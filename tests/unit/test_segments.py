@@ -46,3 +46,13 @@ def test_whatever_came_last_of_a_name_is_what_is_kept(told):
         said = [line for line in heard if line[:3] not in segments.OF_STAY]
         assert [line for line in kept if line[:3] in {s[:3] for s in said}] == said
         assert not any(line[:3] in segments.OF_STAY for line in kept)
+
+
+@pytest.mark.parametrize("line", ['NK1|""', 'NK1|1|""', 'NK1|1|""|""|""'])
+def test_trap_16_a_segment_of_two_quotes_takes_all_of_its_name_away_in_any_message(line):
+    kept = segments.of_person(["PID|1||P1", "NK1|1|A", "NK1|2|B", "AL1|1|DA"], ["PID|1||P1", line], Event.ADMIT)
+    assert kept == ["PID|1||P1", "AL1|1|DA"]
+
+
+def test_a_segment_of_which_one_field_is_two_quotes_is_a_segment():
+    assert segments.of_person([], ['NK1|1|SMITH^Ann|""|1 High St'], Event.UPDATE) == ['NK1|1|SMITH^Ann|""|1 High St']

@@ -23,7 +23,7 @@ from pasmirror.embedded import private_folder
 class Command(BaseCommand):
     """Measure the product on a run of its own, and print the figures beside their goals."""
 
-    help = "Print figures of feed, saves, lanes, pages and memory, with the machine. Nothing is asserted."
+    help = "Print figures of feed, saves, lanes, pages, memory and loads, with the machine. Nothing is asserted."
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -13,7 +13,7 @@ LATER = 0.3  # seconds after which the answered is stored
 
 def ack_before_commit() -> None:
     """A message is answered AA first and stored behind, so that a crash between loses it: lost_write."""
-    from messaging.services import intake, reception
+    from messaging.services import arrivals, reception
 
     def store(policy: Any, frames: Sequence[Any]) -> None:
         stood(policy, frames)
@@ -21,7 +21,10 @@ def ack_before_commit() -> None:
 
     def receive(policy: Any, frames: Sequence[Any]) -> list[bytes]:
         threading.Timer(LATER, store, (policy, frames)).start()
-        return [intake._answer(intake._read(frame, policy), 0) for frame in frames]
+        read = [arrivals.read(frame, policy) for frame in frames]
+        for arrival in (arrival for each in read for arrival in each.arrivals):
+            arrival.answer = arrival.answered(0)
+        return [each.answer() for each in read]
 
     stood = replace(reception, "receive", receive)
 

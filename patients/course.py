@@ -1,0 +1,230 @@
+"""The course of a stay: what it is now, folded from every step the PAS told of, in the order they happened; pure.
+
+A step is kept as JSON beside the trunk and never thrown away: one that is undone is marked. So a back-dated step, a
+repeat, a cancel and a correction all come to the same thing: the stay is what its standing steps make it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pasmirror.lib import clock
+from patients import facts
+from patients.facts import Groups, Kind, News, Value
+from patients.states import CANCELS, Event, StayStatus
+
+Step = dict[str, Any]
+"""`event`, `at` (ISO, when it happened), `said` (facts by group), `told` (ISO, MSH-7 of the message that last spoke
+of it), `undone`, `by` (the time its cancel told), `movement` (the sender's number), `id` (its row in the history)."""
+
+KNOWN = "known"  # the one step that is no event: what the PAS was known to hold before its steps were kept
+PLACES = frozenset({Event.ADMIT, Event.TRANSFER, Event.ATTEND, Event.TO_INPATIENT, Event.TO_OUTPATIENT, Event.RETURN})
+BEGIN = frozenset({Event.ADMIT, Event.ATTEND, Event.PREADMIT})
+_OPEN = (StayStatus.IN, StayStatus.ATTENDING)
+_NO_PENDING: dict[str, Value] = {"pending_ward": "", "pending_bay": "", "pending_bed": "", "pending_at": ""}
+_NOT_AWAY: dict[str, Value] = {"away": "", "away_to": "", "away_since": "", "back_expected_at": ""}
+
+
+@dataclass(slots=True)
+class Course:
+    """What the steps make of a stay: its facts, and when the step behind the place happened."""
+
+    groups: Groups = field(default_factory=lambda: facts.blank(Kind.STAY))
+    moved_at: str = ""
+
+    @property
+    def status(self) -> StayStatus:
+        """Where the stay stands."""
+        return StayStatus(str(self.groups["times"]["status"]))
+
+    def take(self, step: Step) -> None:
+        """Go one step on."""
+        if step["event"] == KNOWN:
+            self.groups = facts.overlaid(facts.blank(Kind.STAY), step["said"])
+            self.moved_at = step["at"]
+            return
+        event, said, status = Event(step["event"]), step["said"], self.status
+        after = _after(event, status)
+        self.groups = facts.overlaid(self.groups, {group: v for group, v in said.items() if self._spoken(group, event)})
+        self._time(event, step, after)
+        self._places(event, step, status)
+        self._plans(event, said)
+        self.groups["times"]["status"] = after.value
+        if after == StayStatus.OUT:
+            self.groups["pending"], self.groups["away"] = dict(_NO_PENDING), dict(_NOT_AWAY)
+
+    def _spoken(self, group: str, event: Event) -> bool:
+        """Whether the event has a say in the group, whatever its segments repeat."""
+        if group == "discharge":
+            return event == Event.DISCHARGE or (event == Event.UPDATE_STAY and self.status == StayStatus.OUT)
+        return group not in ("times", "place", "pending", "away")
+
+    def _time(self, event: Event, step: Step, after: StayStatus) -> None:
+        times, said = self.groups["times"], step["said"].get("times", {})
+        if after in (*_OPEN, StayStatus.OUT) and said.get("admitted_at"):
+            times["admitted_at"] = said["admitted_at"]
+        elif event in (Event.ADMIT, Event.ATTEND) and not times["admitted_at"]:
+            times["admitted_at"] = step["at"]
+        if event == Event.DISCHARGE:
+            times["discharged_at"] = said.get("discharged_at") or step["at"]
+        elif after == StayStatus.OUT and said.get("discharged_at"):
+            times["discharged_at"] = said["discharged_at"]
+
+    def _places(self, event: Event, step: Step, before: StayStatus) -> None:
+        place = step["said"].get("place")
+        if event in PLACES and (event != Event.ATTEND or before != StayStatus.IN):
+            self.moved_at = step["at"]
+        if place is None or event not in PLACES | {Event.DISCHARGE, Event.UPDATE_STAY} | frozenset(CANCELS):
+            return
+        if event == Event.ATTEND and before == StayStatus.IN:
+            return
+        self.groups["place"] = {**self.groups["place"], **place}
+        if event in (Event.ADMIT, Event.TRANSFER):
+            self.groups["pending"] = dict(_NO_PENDING)
+
+    def _plans(self, event: Event, said: Groups) -> None:
+        if event in (Event.PREADMIT, Event.PLAN_TRANSFER, Event.UPDATE_STAY) and said.get("pending"):
+            self.groups["pending"] = {**self.groups["pending"], **said["pending"]}
+        if event in (Event.LEAVE, Event.DEPART, Event.ARRIVE) and said.get("away"):
+            self.groups["away"] = {**_NOT_AWAY, **said["away"]}
+        elif event == Event.UPDATE_STAY and said.get("away") and self.groups["away"]["away"]:
+            self.groups["away"]["back_expected_at"] = said["away"].get("back_expected_at", "")
+        elif event in (Event.RETURN, Event.ADMIT, Event.TRANSFER, Event.ARRIVE):
+            self.groups["away"] = dict(_NOT_AWAY)
+        if event == Event.ADMIT:
+            self.groups["expected"]["admission_expected_at"] = ""
+
+
+_STATUS: dict[Event, dict[StayStatus, StayStatus]] = {
+    Event.PREADMIT: {StayStatus.NONE: StayStatus.EXPECTED},
+    Event.ATTEND: {StayStatus.NONE: StayStatus.ATTENDING, StayStatus.EXPECTED: StayStatus.ATTENDING},
+    Event.ADMIT: dict.fromkeys((StayStatus.NONE, StayStatus.EXPECTED, StayStatus.ATTENDING), StayStatus.IN),
+    Event.TO_INPATIENT: dict.fromkeys((StayStatus.NONE, StayStatus.EXPECTED, StayStatus.ATTENDING), StayStatus.IN),
+    Event.TO_OUTPATIENT: dict.fromkeys((StayStatus.NONE, StayStatus.EXPECTED, StayStatus.IN), StayStatus.ATTENDING),
+    Event.TRANSFER: dict.fromkeys((StayStatus.NONE, StayStatus.EXPECTED), StayStatus.IN),
+    Event.DISCHARGE: dict.fromkeys((StayStatus.EXPECTED, *_OPEN), StayStatus.OUT),
+    # where the step itself was never heard of, its cancel stands in the course
+    Event.CANCEL_DISCHARGE: {StayStatus.OUT: StayStatus.IN},
+    Event.CANCEL_ADMIT: dict.fromkeys((*_OPEN, StayStatus.OUT), StayStatus.CANCELLED),
+    Event.DELETE_STAY: dict.fromkeys((StayStatus.EXPECTED, *_OPEN, StayStatus.OUT), StayStatus.CANCELLED),
+}
+
+
+def _after(event: Event, status: StayStatus) -> StayStatus:
+    return _STATUS.get(event, {}).get(status, status)
+
+
+def course(steps: Iterable[Step]) -> Course:
+    """Fold the steps that stand, in the order they happened; a stay all of whose steps are undone was withdrawn."""
+    every = list(steps)
+    standing = [step for step in every if not step["undone"]]
+    result = Course()
+    for step in sorted(standing, key=lambda step: (step["at"], step["event"] != KNOWN, step["told"])):
+        result.take(step)
+    times = result.groups["times"]
+    if result.status != StayStatus.OUT:
+        times["discharged_at"] = ""
+    elif times["admitted_at"] and str(times["discharged_at"]) < str(times["admitted_at"]):
+        times["discharged_at"] = ""  # no order of times to be believed: the end is not known
+    if result.status == StayStatus.NONE and every:
+        result.groups = facts.blank(Kind.STAY)
+        result.groups["times"]["status"] = StayStatus.CANCELLED.value
+    return result
+
+
+def known(held: Groups, moved_at: datetime | None) -> list[Step]:
+    """Give the steps of a stay of which only the outcome is known."""
+    if not held or not held.get("times", {}).get("status"):
+        return []
+    return [step_of(KNOWN, clock.iso(moved_at) if moved_at else "", held, "")]
+
+
+def told(news: News) -> Step:
+    """Give the step that news tells of."""
+    return step_of(news.event, clock.iso(news.occurred_at), news.stay, sent(news), news.movement)
+
+
+def sent(news: News) -> str:
+    """Give when the message was made, as ISO text; where it does not say, when it happened."""
+    return clock.iso(news.sent_at or news.occurred_at)
+
+
+def step_of(event: str, at: str, said: Groups, sent: str, movement: str = "") -> Step:
+    """Give a step from its parts; times as ISO text."""
+    return {"event": event, "at": at, "said": said, "told": sent, "undone": False, "by": "", "movement": movement}
+
+
+def same(step: Step, other: Step) -> bool:
+    """Whether two steps are one and the same, told twice: by the sender's number, else by what, when and where."""
+    if step["movement"] and other["movement"]:
+        return bool(step["movement"] == other["movement"])
+    return _identity(step) == _identity(other)
+
+
+def _identity(step: Step) -> tuple[Any, ...]:
+    place = step["said"].get("place", {})
+    return (step["event"], step["at"], *(place.get(name, "") for name in ("ward", "bay", "bed")))
+
+
+def find(steps: Sequence[Step], step: Step) -> int | None:
+    """Give the place in the list of the same step; None if it is not there."""
+    return next((index for index, each in enumerate(steps) if same(each, step)), None)
+
+
+def target(steps: Sequence[Step], cancel: News) -> tuple[int | None, str]:
+    """Find the step a cancel undoes, and a warning if it had to be guessed; none if it is undone already.
+
+    The sender's number decides, else the time (EVN-6 is that of the original event); else the latest of the kind,
+    unless even that happened after the time told.
+    """
+    kinds, at = CANCELS[Event(cancel.event)], clock.iso(cancel.occurred_at)
+    of_kind = [i for i, step in enumerate(steps) if step["event"] in kinds and not step["undone"]]
+    of_kind.sort(key=lambda i: (steps[i]["at"], steps[i]["told"]))
+    if cancel.movement and any(step["movement"] for step in steps):
+        return next((i for i in of_kind if steps[i]["movement"] == cancel.movement), None), ""
+    if exact := [i for i in of_kind if steps[i]["at"] == at]:
+        return exact[-1], ""
+    if _gone(steps, cancel) or not of_kind:
+        return None, ""
+    if steps[of_kind[-1]]["at"] <= at or cancel.event == Event.DELETE_STAY:
+        return of_kind[-1], "" if len(of_kind) == 1 else "the time told is that of no step: the latest was undone"
+    return None, ""
+
+
+def undone_before(steps: Sequence[Step], cancel: News) -> bool:
+    """Whether this cancel has been heard already, or what it undoes is undone and nothing else of that time stands."""
+    gone = _gone(steps, cancel)
+    return any(step["told"] >= sent(cancel) for step in gone) or (bool(gone) and target(steps, cancel)[0] is None)
+
+
+def _gone(steps: Sequence[Step], cancel: News) -> list[Step]:
+    """Give the undone steps that a cancel of this time, or this number, is about."""
+    kinds, at = CANCELS[Event(cancel.event)], clock.iso(cancel.occurred_at)
+    return [
+        step
+        for step in steps
+        if step["undone"]
+        and step["event"] in kinds
+        and (step["at"] == at or step["by"] == at or step["movement"] == cancel.movement != "")
+    ]
+
+
+def undone_with(steps: Sequence[Step], index: int, event: Event) -> list[int]:
+    """Give every step that goes when the one at `index` does.
+
+    A state told twice is one step; with the beginning of a stay goes all that came after it.
+    """
+    standing = [i for i, step in enumerate(steps) if not step["undone"] and step["event"] != KNOWN]
+    if event == Event.DELETE_STAY:
+        return standing
+    if steps[index]["event"] in _ONE_AT_A_TIME:
+        return [index]
+    again = [i for i in standing if steps[i]["event"] == steps[index]["event"]]
+    if steps[index]["event"] not in (Event.ADMIT, Event.ATTEND):
+        return again
+    since = min(steps[i]["at"] for i in again)
+    return [i for i in standing if i in again or (steps[i]["at"] >= since and steps[i]["event"] != Event.PREADMIT)]
+
+
+_ONE_AT_A_TIME = frozenset({Event.TRANSFER, Event.CHANGE_DOCTOR, Event.LEAVE, Event.RETURN, Event.DEPART, Event.ARRIVE})

@@ -12,6 +12,7 @@ urlpatterns = [
     path("banner", signing.banner, name="banner"),
     path("health", health, name="health"),
     path("", include("patients.urls")),
+    path("", include("messaging.urls")),
     path("", include("failover.urls")),
 ]
 handler500 = "pasmirror.signing.fault"

@@ -2,6 +2,7 @@
 
 from messaging.models.destination import Destination, Lane
 from messaging.models.emission import Emission, Incarnation
+from messaging.models.gaps import FeedHour
 from messaging.models.inbound import Channel, Inbound, MessageKey
 from messaging.models.outbound import Attempt, Outbound
 from messaging.models.parking import Hold, Ruling
@@ -11,6 +12,7 @@ __all__ = [
     "Channel",
     "Destination",
     "Emission",
+    "FeedHour",
     "Hold",
     "Inbound",
     "Incarnation",

@@ -1,5 +1,6 @@
 """What came in: every frame raw, numbered per channel, with its answer and its outcome."""
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 
 from messaging.states import Outcome
@@ -53,6 +54,10 @@ class Inbound(models.Model):
             ),
             models.Index(fields=["patient"], name="inbound_parked", condition=models.Q(outcome="parked")),
             models.Index(fields=["control_id"], name="inbound_control_id"),
+            BrinIndex(
+                fields=["received_at"], autosummarize=True, name="inbound_received"
+            ),  # rows lie in the order they came
+            models.Index(fields=["patient"], name="inbound_of_patient", condition=models.Q(patient__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -17,6 +17,7 @@ ACCOUNTS: dict[str, str] = {
     "clerk": Role.CLERK,
     OPERATOR: Role.OPERATOR,
     "quality": Role.DATA_QUALITY,
+    "engine": Role.INTEGRATION,
     "auditor": Role.AUDITOR,
 }
 

@@ -64,6 +64,16 @@ def set_password(*, name: str, password: str, by: Actor) -> User:
     return user
 
 
+def confirm(user: User, password: str, *, subject: str) -> bool:
+    """Say whether `password` is that of who is signed in; a refusal is written to the audit trail."""
+    if user.is_active and user.check_password(password):
+        return True
+    by = Actor(user.get_username(), role="", how="not confirmed")
+    with transaction.atomic():
+        audit.record(action="confirmation_refused", by=by, subject=subject)
+    return False
+
+
 def every() -> list[User]:
     """Give all accounts by name."""
     return list(User.objects.order_by("username"))

@@ -15,6 +15,7 @@ class Lock(IntEnum):
     MIGRATE = 7005  # one migration at a time
     RECONCILE = 7006  # one reconciler at a time
     APPLIER = 7007  # one applier at a time for all channels
+    GAPS = 7008  # one learns how quiet the feed usually is
 
 
 def share(lock: Lock) -> None:

@@ -21,13 +21,16 @@ class Permission(StrEnum):
     WATCH = "watch"  # see the console
     OPERATE = "operate"  # flip, hold, pause, release, hand back
     SETTLE = "settle"  # settle discrepancies, sign holds
+    EXCEPTIONS = "exceptions"  # read and settle messages of the feed that were set aside
+    MESSAGES = "messages"  # find and read any message of the feed as it came, with a reason
     AUDIT = "audit"  # read the audit trail
 
 
 MAY: dict[str, frozenset[Permission]] = {
     Role.CLERK: frozenset({Permission.READ, Permission.WRITE}),
     Role.OPERATOR: frozenset({Permission.WATCH, Permission.OPERATE}),
-    Role.DATA_QUALITY: frozenset({Permission.READ, Permission.WATCH, Permission.SETTLE}),
+    Role.DATA_QUALITY: frozenset({Permission.READ, Permission.WATCH, Permission.SETTLE, Permission.EXCEPTIONS}),
+    Role.INTEGRATION: frozenset({Permission.WATCH, Permission.EXCEPTIONS, Permission.MESSAGES}),
     Role.AUDITOR: frozenset({Permission.READ, Permission.WATCH, Permission.AUDIT}),
 }
 

@@ -17,7 +17,7 @@ from tests.hospital import Hospital
 
 pytestmark = pytest.mark.timeout(120)
 
-READ, WRITE, WATCH = {"clerk", "quality", "auditor"}, {"clerk"}, {"itops", "quality", "auditor"}
+READ, WRITE, WATCH = {"clerk", "quality", "auditor"}, {"clerk"}, {"itops", "quality", "auditor", "engine"}
 MAY_OPEN = {
     "/patients/": READ,
     "/wards/": READ,
@@ -28,6 +28,8 @@ MAY_OPEN = {
     "/console/do/pause": {"itops"},
     "/console/sign-holds": {"itops"},
     "/discrepancies/": {"quality"},
+    "/exceptions/": {"quality", "engine"},
+    "/messages/": {"engine"},
 }
 FOR_EVERYONE = ["/sign-in", "/banner", "/health"]
 

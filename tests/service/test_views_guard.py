@@ -10,7 +10,9 @@ from pasmirror.lib.permissions import MAY, Permission
 from tests.factories.desk import PASSWORD, person, signed_in
 
 OPEN = {"sign-in", "sign-out", "home", "banner", "health"}  # they show nothing of any patient
-IDS = {"patient_id": 1, "stay_id": 1, "appointment_id": 1, "ward_id": 1, "clinic_id": 1, "discrepancy_id": 1}
+IDS = dict.fromkeys(
+    ("patient_id", "stay_id", "appointment_id", "ward_id", "clinic_id", "discrepancy_id", "message_id", "ruling_id"), 1
+)
 
 
 def addresses(patterns=None):

@@ -15,7 +15,7 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from messaging import tasks
 from messaging.selectors import lanes
-from messaging.services import delivery, incarnation, rendering, sequencer
+from messaging.services import delivery, gaps, incarnation, rendering, sequencer
 from pasmirror.lib import audit, beat, bell
 
 log = structlog.get_logger()
@@ -144,7 +144,17 @@ class Sweep:
         if not self._anchored or now - self._anchored >= ANCHOR_EVERY:
             audit.anchor(self.anchor)
             self._anchored = now
+            self._watch_feeds()
         return LOOK
+
+    def _watch_feeds(self) -> None:
+        """Say whether a feed is quieter than usual; a fault in that must not keep messages from leaving."""
+        try:
+            gaps.watch()
+        except (DatabaseError, InterfaceError):
+            raise
+        except Exception:
+            log.exception("sweep.gaps_fault")
 
     def _deliver(self, code: str) -> None:
         """Deliver one lane until nothing is due; a fault here is this lane's alone."""

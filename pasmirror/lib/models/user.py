@@ -10,6 +10,7 @@ class Role(models.TextChoices):
     CLERK = "clerk", "Ward or clinic clerk"
     OPERATOR = "operator", "IT operator"
     DATA_QUALITY = "data_quality", "Data quality"
+    INTEGRATION = "integration", "Integration engineer"
     AUDITOR = "auditor", "Auditor"
 
 

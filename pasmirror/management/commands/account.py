@@ -19,7 +19,7 @@ class Command(BaseCommand):
         """One word for what to do, then what it needs."""
         does = parser.add_subparsers(dest="what", required=True, parser_class=type(parser))
         add = does.add_parser("add", help="make an account")
-        add.add_argument("--role", required=True, help="clerk, operator, data_quality or auditor")
+        add.add_argument("--role", required=True, help="clerk, operator, data_quality, integration or auditor")
         password = does.add_parser("password", help="give an account a new password")
         lock = does.add_parser("lock", help="lock an account, signed in or not")
         unlock = does.add_parser("unlock", help="let a locked account sign in again")

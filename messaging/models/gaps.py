@@ -1,0 +1,25 @@
+"""How quiet each feed usually is, by the hour of the week."""
+
+from django.db import models
+
+from messaging.models.inbound import Channel
+
+
+class FeedHour(models.Model):
+    """One hour of the week (0: from Monday midnight at the site) of a channel: its longest silence, week by week."""
+
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE)
+    hour = models.IntegerField()
+    longest = models.JSONField(default=list)  # seconds, oldest first
+    learned_at = models.DateTimeField()  # when the newest hour learned began
+
+    class Meta:
+        """One row per channel and hour of the week."""
+
+        constraints = [
+            models.UniqueConstraint(fields=["channel", "hour"], name="feed_hour_once"),
+            models.CheckConstraint(condition=models.Q(hour__range=(0, 167)), name="feed_hour_of_week"),
+        ]
+
+    def __str__(self) -> str:
+        return f"channel {self.channel_id}, hour {self.hour}"

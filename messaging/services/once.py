@@ -2,19 +2,19 @@
 
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
 
 from django.db import transaction
 
 from pasmirror.lib import idempotency
 from pasmirror.lib.actor import Actor
+from pasmirror.lib.idempotency import Key
 from patients.refusals import Refused
 
 
-def once(key: UUID, by: Actor, asked: dict[str, Any], work: Callable[[], str]) -> str:
+def once(key: Key, by: Actor, asked: dict[str, Any], work: Callable[[], str]) -> str:
     """Do `work` and give its sentence, or the sentence of the first time; raises Refused, and then nothing was done.
 
-    `asked`: what is asked for, as JSON values.
+    `asked`: what is asked for, as JSON values, where the key is not a form, whose fields say it.
     """
     try:
         with transaction.atomic():

@@ -23,12 +23,12 @@ class Form:
 
     @classmethod
     def sent(cls, key: UUID, fields: Mapping[str, str]) -> Self:
-        """Take the fields as they came, without the token, which says nothing of what is asked."""
-        return cls(key, tuple(sorted((name, str(fields[name])) for name in fields if name != TOKEN)))
+        """Take the fields as they came, without those that say nothing of what is asked."""
+        return cls(key, tuple(sorted((name, str(fields[name])) for name in fields if name not in NOT_ASKED)))
 
 
 Key = UUID | Form
-TOKEN = "csrfmiddlewaretoken"  # noqa: S105 - a field's name
+NOT_ASKED = frozenset({"csrfmiddlewaretoken", "password"})  # a password is kept in no digest
 
 
 class KeyReused(Exception):

@@ -1,0 +1,54 @@
+"""Listener and applier killed at random while a morning's messages come: what was acknowledged is there, once."""
+
+import os
+import random
+import signal
+
+import pytest
+
+from pasmirror import supervise
+from tests.eventually import eventually
+from tests.faults.conftest import LONG, Make
+from tests.faults.drill import Drill
+
+pytestmark = pytest.mark.timeout(1800 if LONG else 300)
+MESSAGES = 5_000 if LONG else 1_000
+ROUNDS = range(1, 11 if LONG else 2)
+KILLS = 6  # of each of the two in one round
+EACH = 1.6  # messages of one patient's morning, at least
+
+
+@pytest.mark.parametrize("seed", ROUNDS)
+def test_listener_and_applier_are_killed_at_random_and_nothing_acknowledged_is_missing_or_applied_twice(
+    drilled: Make, seed: int
+) -> None:
+    drill = drilled(seed=seed)
+    chance = random.Random(seed)
+    had = stored(drill)
+    sent = drill.pas.do("morning", patients=int(MESSAGES / EACH), seed=1000 + seed)
+    assert sum(sent.values()) >= MESSAGES, sent  # type: ignore[attr-defined]
+    all_of_it = had + sum(sent.values())  # type: ignore[attr-defined]
+    died: list[int] = []
+    for kill in range(2 * KILLS):
+        # at random points of the work: so many further messages are stored by then
+        mark = stored(drill) + chance.randint(1, MESSAGES // (4 * KILLS))
+        eventually(lambda mark=mark: stored(drill) >= min(mark, all_of_it), within=60, every=0.01)  # type: ignore[misc]
+        died.append(killed(drill, ("listen", "apply")[kill % 2]))
+    assert len(set(died)) == 2 * KILLS, f"seed {seed}: the fault did not strike as often as it should"
+    eventually(lambda: drill.pas.do("quiet"), within=120, every=0.2, why="the PAS is answered for all of it")
+    drill.quiet(within=120)
+    assert stored(drill) == all_of_it, f"seed {seed}"
+    drill.judged(changes=0)
+
+
+def stored(drill: Drill) -> int:
+    """How many messages are stored."""
+    return int(drill.ask("SELECT count(*) FROM messaging_inbound")[0][0])
+
+
+def killed(drill: Drill, name: str) -> int:
+    """Kill -9 one of the product's processes as soon as it runs; gives the process id that died."""
+    pid = eventually(lambda: supervise.program_pid(name, var=drill.var), within=30, every=0.05, why=f"{name} runs")
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: supervise.program_pid(name, var=drill.var) != pid, within=30, every=0.05, why=f"{name} died")
+    return int(pid)

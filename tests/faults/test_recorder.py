@@ -183,7 +183,8 @@ def answering(*pieces: str) -> Iterator[tuple[int, list[bytes]]]:
 def test_an_answer_that_is_not_whole_is_no_answer_and_nothing_is_sent_twice(answer: str, fault: str) -> None:
     with answering(answer) as (port, asked):
         visit = Browser("127.0.0.1", port).send("/patients/7/book", {"reason": "ZQ"})
-    assert (visit.status, visit.screen, visit.fault) == (0, None, fault)
+    assert (visit.status, visit.screen) == (0, None)
+    assert visit.fault in (fault, "ConnectionResetError")  # the peer may be gone before all of it was read
     assert endings.of_press(visit)[0] == "unknown"
     assert len(asked) == 1
 

@@ -190,7 +190,8 @@ def test_a_worker_frozen_in_mid_send_loses_its_lane_and_its_late_settlement_coun
         worker.send_signal(signal.SIGCONT)
     saves(people=1, updates=1)
     everything_arrived(receivers, within=30)
-    assert Outbound.objects.filter(attempts__gt=1).count() == 1
+    again = [row.lane_id for row in Outbound.objects.filter(attempts__gt=1)]
+    assert len(again) == len(set(again)) >= 1  # the other lane's message may have been in its hands as well
     assert receivers[0].counts()["repeats"] == 1
 
 

@@ -2,6 +2,8 @@
 
 import os
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +18,16 @@ from tests.product import Product
 
 pytestmark = pytest.mark.timeout(240)
 LOGS = "log/postgres-*.log"
+FORKS_WHEN_HUNG_UP_ON = """
+import os, signal, time
+signal.signal(signal.SIGHUP, lambda *_: os.fork() or time.sleep(30))
+print(flush=True)
+while True: time.sleep(1)
+"""
+STARTS_IT = """
+import subprocess, sys, time
+with subprocess.Popen([sys.executable, "-c", sys.argv[1]], process_group=0): time.sleep(30)
+"""
 
 
 @pytest.fixture
@@ -161,15 +173,15 @@ def test_a_whole_run_is_frozen_and_then_loses_power(product: Product) -> None:
         assert states(database.postmaster(product.var)) == {psutil.STATUS_STOPPED}
         assert states(product.up.pid) == {psutil.STATUS_STOPPED}
     logs = {path: path.stat().st_size for path in product.var.glob(LOGS)}
-    spared = subprocess.Popen(["sleep", "600"], env=product.environment)
-    doomed = signals.everyone(product.var, spare=[spared.pid])
-    names = {one.name() for one in doomed}
-    assert signals.power_lost(product.var, spare=[spared.pid]) >= len(doomed) > 12
+    with subprocess.Popen(["sleep", "600"], env=product.environment) as spared:
+        doomed = signals.everyone(product.var, spare=[spared.pid])
+        names = {one.name() for one in doomed}
+        struck = signals.power_lost(product.var, spare=[spared.pid])
+        left, outlived = signals.everyone(product.var, spare=[spared.pid]), spared.poll() is None
+        spared.kill()
+    assert struck >= len(doomed) > 12
     assert {"postgres", "valkey-server", "gunicorn"} <= names
-    assert signals.everyone(product.var, spare=[spared.pid]) == []
-    assert spared.poll() is None
-    spared.kill()
-    spared.wait()
+    assert (left, outlived) == ([], True)
     product.up.wait(20)
     said = b"".join(path.read_bytes()[size:] for path, size in logs.items())
     assert b"shut down" not in said, "PostgreSQL noticed its end"
@@ -177,6 +189,26 @@ def test_a_whole_run_is_frozen_and_then_loses_power(product: Product) -> None:
     eventually(
         lambda: any(b"automatic recovery in progress" in path.read_bytes() for path in logs), within=20, every=0.1
     )
+
+
+def test_nobody_is_woken_by_the_deaths_around_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The kernel hangs up on a stopped process group whose parent dies; gunicorn starts a worker on that."""
+    kill = psutil.Process.kill
+
+    def slowly(process: psutil.Process) -> None:
+        kill(process)
+        time.sleep(0.05)
+
+    monkeypatch.setattr(psutil.Process, "kill", slowly)
+    command = [sys.executable, "-c", STARTS_IT, FORKS_WHEN_HUNG_UP_ON]
+    environment = {**os.environ, signals.OURS: str(tmp_path)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, start_new_session=True) as elder:
+        assert elder.stdout
+        assert elder.stdout.readline(), "the younger is ready"
+        assert signals.power_lost(tmp_path) == 2
+        left = signals.everyone(tmp_path)
+        signals.kill_all(left)
+    assert left == []
 
 
 def test_what_is_missing_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -54,8 +54,12 @@ def cont_all(processes: Collection[psutil.Process]) -> None:
 
 
 def kill_all(processes: Collection[psutil.Process]) -> None:
-    """SIGKILL every one of them; done when none runs, though a parent may not have noticed yet."""
-    for process in processes:
+    """SIGKILL every one of them; done when none runs, though a parent may not have noticed yet.
+
+    The youngest first: a stopped process whose parent dies is hung up on and continued by the kernel, and gunicorn
+    would start a new worker on that before its own turn came.
+    """
+    for process in sorted(processes, key=_born, reverse=True):
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
     _settle(processes, lambda _: False, "dead")
@@ -182,6 +186,13 @@ def _settle(processes: Collection[psutil.Process], has: Callable[[psutil.Process
         return [one.pid for one in processes if _lives(one) and not _has(one, has)]
 
     eventually(lambda: not missing(), within=STRUCK_WITHIN, why=f"processes {missing()} are {state}")
+
+
+def _born(process: psutil.Process) -> tuple[float, int]:
+    try:
+        return process.create_time(), process.pid
+    except psutil.NoSuchProcess:
+        return 0.0, process.pid
 
 
 def _has(process: psutil.Process, has: Callable[[psutil.Process], bool]) -> bool:

@@ -1,22 +1,15 @@
-"""What the pages about the feed share: who asks, and decisions done once; knows no page."""
+"""What the pages about the feed share: decisions done once; knows no page."""
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest
 
 from messaging.forms.feed import DecideForm
 from messaging.services.once import once
-from pasmirror.lib.actor import Actor
-from pasmirror.lib.models import User
-from pasmirror.lib.permissions import actor_of
 from patients.refusals import Refused
-
-
-def who(request: HttpRequest) -> Actor:
-    """Name the signed-in person."""
-    return actor_of(cast(User, request.user))
+from patients.views.desk import who
 
 
 def decided(request: HttpRequest, form: DecideForm, asked: dict[str, Any], work: Callable[[], str]) -> bool:

@@ -12,11 +12,12 @@ from messaging.forms.feed import DecideForm, ExceptionsForm
 from messaging.models import Inbound
 from messaging.selectors import exceptions, gaps, messages
 from messaging.services import parking, reading
-from messaging.views.desk import decided, who
+from messaging.views.desk import decided
 from pasmirror.lib import pages
 from pasmirror.lib.permissions import Permission, needs
 from patients.selectors import patients
 from patients.services.taken import WAITS
+from patients.views.desk import who
 
 PAGE = 50
 

@@ -6,9 +6,9 @@ from messaging.forms.feed import DecideForm, MessagesForm
 from messaging.models import Inbound
 from messaging.selectors import messages
 from messaging.services import reading
-from messaging.views.desk import who
 from pasmirror.lib import pages
 from pasmirror.lib.permissions import Permission, needs
+from patients.views.desk import who
 
 
 @needs(Permission.MESSAGES)

@@ -9,10 +9,11 @@ from messaging.asides import WHY, why
 from messaging.forms.feed import DecideForm, RuleForm, rule_until
 from messaging.selectors import exceptions, messages
 from messaging.services import parking
-from messaging.views.desk import decided, who
+from messaging.views.desk import decided
 from pasmirror.lib import accounts, pages
 from pasmirror.lib.models import User
 from pasmirror.lib.permissions import Permission, needs
+from patients.views.desk import who
 
 
 @needs(Permission.EXCEPTIONS)

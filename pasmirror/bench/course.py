@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from pasmirror.bench import feed, lane, load, memory, pages, save
+from pasmirror.bench import feed, growth, lane, load, memory, pages, save
 from pasmirror.bench.clerks import save_all
 from pasmirror.bench.machine import machine
 from pasmirror.bench.product import Address, Product
@@ -13,7 +13,10 @@ from pasmirror.bench.report import Figure
 
 SIZES = {"feed": 6000, "pages": 40, "save": 600, "lane": 600, "memory": 1000, "load": 50_000}
 """How many messages, requests a page, saves, messages, messages of load, and rows; in the order they are run."""
-PARTS = tuple(SIZES)
+LONG = {growth.SIZE: 1_000_000, growth.FLOW: 200_000}
+"""Patients, and messages: minutes each, so only on request."""
+PARTS = (*SIZES, *LONG)
+LARGE = (load.PART, *LONG)  # last: they make the record many times larger
 SETTLED = 3.0  # seconds after the start until a process is idle
 SOME_PATIENTS = 1000  # messages that put patients into the record of a bench of the pages alone
 
@@ -39,14 +42,15 @@ class Course:
             self.machine = machine(load=before)
             idle = self._idle(product)
             for part in PARTS:
-                if part in self.parts and part not in (memory.PART, load.PART):
+                if part in self.parts and part not in (memory.PART, *LARGE):
                     self.tell(f"Measuring: {part} …")
                     self.figures += self._measure(part, product)
             if memory.PART in self.parts:
                 self.figures += self._loaded(product, idle)
-            if load.PART in self.parts:  # last: it makes the record many times larger
-                self.tell(f"Measuring: {load.PART} …")
-                self.figures += load.measure(self.sizes[load.PART], first=self._person)
+            for part in LARGE:
+                if part in self.parts:
+                    self.tell(f"Measuring: {part} …")
+                    self.figures += self._large(part)
         self.seconds = time.monotonic() - began
 
     def _measure(self, part: str, product: Product) -> list[Figure]:
@@ -64,6 +68,17 @@ class Course:
                 return save.measure(product, count)
             case _:
                 return lane.measure(product, count, to=self.to)
+
+    def _large(self, part: str) -> list[Figure]:
+        count = self.sizes[part]
+        if part == load.PART:
+            figures = load.measure(count, first=self._person)
+            self._person += load.used(count)
+        elif part == growth.SIZE:
+            figures, self._person = growth.sizes(count, first=self._person, tell=self.tell)
+        else:
+            figures = growth.flow(count, first=self._person, tell=self.tell)
+        return figures
 
     def _some_patients(self, count: int) -> None:
         feed.burst(count, first=self._person)

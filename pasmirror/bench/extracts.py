@@ -26,7 +26,7 @@ def patients(path: Path, count: int, *, first: int) -> None:
 
 def person(number: int) -> list[str]:
     """Give one person's row."""
-    digits = f"999{number % 1_000_000:06d}"
+    digits = f"9{number % 100_000_000:08d}"  # such numbers are not given to people
     check = check_digit(digits)
     code, title = (("1", "Mr"), ("2", "Mrs"))[number % 2]
     given = GIVEN["MF"[number % 2]]

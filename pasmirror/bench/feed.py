@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from messaging.models import Inbound
 from messaging.states import Outcome
 from pasmirror.bench.messages import messages, people
 from pasmirror.bench.product import WITHIN, NotMeasured, until
 from pasmirror.bench.report import Figure, at, middle, ratio
+from pasmirror.lib import clock
 
 PART = "feed"
 VT, END = b"\x0b", b"\x1c\r"
@@ -31,6 +33,7 @@ class Burst:
     took: float = 0.0
     lag: float = 0.0  # seconds from the last answer until everything was applied
     waiting: int = 0  # not yet applied at the last answer
+    oldest: float = 0.0  # seconds: the age of what waited longest when it was looked at, 0 if nothing waited
 
     @property
     def durable(self) -> float:
@@ -65,21 +68,29 @@ def used(count: int, connections: int = MANY) -> int:
     return connections * people(-(-count // connections))
 
 
-def burst(count: int, connections: int = MANY, *, first: int) -> Burst:
-    """Send `count` messages over `connections`, each waiting for its answer, then wait until all are in the record."""
+def burst(count: int, connections: int = MANY, *, first: int, look_after: float = 0.0) -> Burst:
+    """Send `count` messages over `connections`, each waiting for its answer, then wait until all are in the record.
+
+    `look_after`: seconds after the last answer at which the oldest one that waits is looked at.
+    """
     share = -(-count // connections)
     lots = [messages(share, first=first + number * people(share)) for number in range(connections)]
     done = Burst(sent=share * connections)
     asyncio.run(_send(lots, done))
     ended = time.perf_counter()
-    done.waiting = _waiting()
-    until("the feed is applied", lambda: not _waiting(), every=0.01)
+    done.waiting = _waiting().count()
+    if look_after:
+        late = ended + look_after
+        until("it is time to look", lambda: time.perf_counter() > late or not _waiting().exists())
+        oldest = _waiting().order_by("number").values_list("received_at", flat=True).first()
+        done.oldest = (clock.now() - oldest).total_seconds() if oldest else 0.0
+    until("the feed is applied", lambda: not _waiting().exists())
     done.lag = time.perf_counter() - ended
     return done
 
 
-def _waiting() -> int:
-    return Inbound.objects.filter(outcome=Outcome.STORED).count()
+def _waiting() -> QuerySet[Inbound]:
+    return Inbound.objects.filter(outcome=Outcome.STORED)
 
 
 async def _send(lots: Sequence[Sequence[bytes]], done: Burst) -> None:

@@ -29,15 +29,15 @@ def measure(count: int, *, first: int) -> list[Figure]:
     for _ in range(ROUNDS):
         path, few, some = folder / f"{first}.csv", max(10, count // SHARE), max(10, count // MESSAGES)
         extracts.patients(path, count, first=first)
-        most.append(_loaded(path))
-        rows.append(_pace(path))
+        most.append(load(path))
+        rows.append(pace(path))
         first += count
         extracts.patients(path, few, first=first)
-        least.append(_loaded(path))
+        least.append(load(path))
         batch = folder / f"{first}.hl7"
         extracts.batch(batch, some, first=first)
-        _loaded(batch)
-        told.append(_pace(batch))
+        load(batch)
+        told.append(pace(batch))
         first += max(few, some)
         path.unlink()
         batch.unlink()
@@ -51,7 +51,12 @@ def measure(count: int, *, first: int) -> list[Figure]:
     ]
 
 
-def _pace(path: Path) -> float:
+def used(count: int) -> int:
+    """Say how many person numbers `measure` uses up."""
+    return ROUNDS * (count + max(10, count // SHARE, count // MESSAGES))
+
+
+def pace(path: Path) -> float:
     """Give how many a second went in, from the first lot's commit to the last one's; of one lot only, 0."""
     subject = loading.subject(files.look(path))
     lots = [(row.at, row.detail["read"]) for row in AuditRow.objects.filter(subject=subject).order_by("id")][:-1]
@@ -59,7 +64,7 @@ def _pace(path: Path) -> float:
     return ratio(last - first, (ended - began).total_seconds())
 
 
-def _loaded(path: Path) -> float:
+def load(path: Path, *, within: float = WITHIN) -> float:
     """Load a file as a person would; gives the megabytes it took at most."""
     words = [sys.executable, "manage.py", "load", str(path), "--as-of", extracts.AS_OF, "--authority", "RXX"]
     began, most = time.perf_counter(), 0.0
@@ -68,9 +73,9 @@ def _loaded(path: Path) -> float:
     ) as process:
         while process.poll() is None:
             most = max(most, pss(process.pid))
-            if time.perf_counter() - began > WITHIN:
+            if time.perf_counter() - began > within:
                 process.kill()
-                raise NotMeasured(f"{path.name} was not loaded within {WITHIN:.0f} s.")
+                raise NotMeasured(f"{path.name} was not loaded within {within:.0f} s.")
             time.sleep(LOOK_EVERY)
     if process.returncode:
         raise NotMeasured(f"{path.name} was not loaded whole.")

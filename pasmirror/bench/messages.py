@@ -56,7 +56,7 @@ def _movement(event: str, number: int, now: datetime) -> list[str]:
 
 
 def _pid(number: int) -> str:
-    digits = f"999{number % 1_000_000:06d}"
+    digits = f"9{number % 100_000_000:08d}"  # such numbers are not given to people
     check = check_digit(digits)
     numbers = [field(f"B{number:08d}", "", "", "RXX", "MR")]
     if check is not None:

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from pasmirror.bench import report
-from pasmirror.bench.course import PARTS, SIZES, Course
+from pasmirror.bench.course import LONG, PARTS, SIZES, Course
 from pasmirror.bench.product import Address, NotMeasured, environment
 from pasmirror.embedded import private_folder
 
@@ -28,7 +28,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """The choices."""
-        parser.add_argument("parts", nargs="*", metavar="PART", help=f"which figures: {', '.join(PARTS)}; all if none")
+        parser.add_argument(
+            "parts",
+            nargs="*",
+            metavar="PART",
+            help=f"which figures: {', '.join(SIZES)} (all if none); long: {', '.join(LONG)}",
+        )
         parser.add_argument("--json", action="store_true", help="one JSON object, for scripts")
         parser.add_argument("--n", type=_count, help="how many, for each part: messages, requests a page, saves")
         parser.add_argument("--to", type=address, metavar="HOST:PORT", help="lane only: send to this receiver outside")
@@ -36,7 +41,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: object, **options: Any) -> None:
         """Begin again in an environment of our own, then measure."""
-        parts = [part for part in PARTS if part in (options["parts"] or PARTS)]
+        parts = [part for part in PARTS if part in (options["parts"] or SIZES)]
         if unknown := sorted(set(options["parts"]) - set(PARTS)):
             raise CommandError(f"There is no part {unknown[0]!r}: choose from {', '.join(PARTS)}.")
         if options["to"] and parts != ["lane"]:
@@ -45,7 +50,7 @@ class Command(BaseCommand):
             begin_again()
         logging.disable(logging.WARNING)  # the processes keep their logs; here only figures are printed
         signal.signal(signal.SIGTERM, _end)
-        sizes = {part: options["n"] or size for part, size in SIZES.items()}
+        sizes = {part: options["n"] or size for part, size in (SIZES | LONG).items()}
         course = Course(parts, sizes, tell=self._silent if options["json"] else self._say, to=options["to"])
         try:
             course.run()

@@ -25,8 +25,8 @@ demo: setup ## one whole outage, played; then it stays up. ARGS=--exit stops aft
 up: setup ## the product itself, without simulators or story; Ctrl-C ends all of it
 	@exec $(BIN)/python -I -S pasmirror/tether.py SIGTERM parent -- $(BIN)/python manage.py up $(ARGS)
 
-test: setup-tests ## all tests (ARGS="tests/unit -k lanes" for some)
-	@$(BIN)/python -m pytest $(ARGS)
+test: setup-tests ## all tests, the faults beside the others (ARGS="tests/unit -k lanes" for some)
+	@$(BIN)/python -m pytest $(or $(ARGS),-n 2 --dist loadgroup)
 
 check: setup-tests ## lint, types, layers, templates, then the quick tests; under two minutes
 	@$(BIN)/ruff check

@@ -39,7 +39,14 @@ def several() -> bool:
 def waits(
     reads: Sequence[tuple[Standing, Entry | Aside | Taken]], policies: dict[int, FeedPolicy], *, now: datetime
 ) -> list[bool]:
-    """Say of each message, in order, whether it has to wait."""
+    """Say of each message, in order, whether it has to wait.
+
+    None is taken too early because the applier lags: while another channel has an older one, the person may be in it.
+    """
+    heads = dict[int, datetime]()
+    for standing, _ in reads:
+        if not standing.waits:
+            heads.setdefault(standing.channel, standing.came)
     asked = [read.news.named for _, read in reads if _is_booking(read)]
     known = _known(asked)
     count = sum(standing.waits for standing, _ in reads)
@@ -51,7 +58,9 @@ def waits(
             found.append(False)
             continue
         names = {(standing.channel, key) for key in (*_keys(read.news.named), *read.news.appointment_ids)}
-        late = now - standing.came >= timedelta(seconds=policies[standing.channel].grace)
+        late = now - standing.came >= timedelta(seconds=policies[standing.channel].grace) and not any(
+            came < standing.came for channel, came in heads.items() if channel != standing.channel
+        )
         strange = not known & set(_keys(read.news.named)) and (standing.waits or count < MOST)
         found.append(bool(names & behind) or (strange and not late))
         if found[-1]:
@@ -86,4 +95,6 @@ def _known(asked: Sequence[Named]) -> set[Identifier | str]:
         i for one in asked for i in one.patient_ids if names.of(Kind.PATIENT, i) is not None
     }
     alone = [one.nhs_number for one in asked if not one.patient_ids]
-    return found | set(Patient.objects.filter(nhs_number__in=alone).values_list("nhs_number", flat=True))
+    return found | set(
+        Patient.objects.filter(nhs_number__in=alone).exclude(nhs_number="").values_list("nhs_number", flat=True)
+    )

@@ -1,6 +1,6 @@
 """Who did something: a person or a system, with role and how they proved it; knows nothing of requests."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class Actor:
 
     def as_json(self) -> dict[str, str]:
         """Give the four fields as a JSON object, as stored beside every change and audit row."""
-        return asdict(self)
+        return {"subject": self.subject, "role": self.role, "how": self.how, "reason": self.reason}
 
     def because(self, reason: str) -> "Actor":
         """Give the same actor with a reason."""

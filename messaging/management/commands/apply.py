@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
 from messaging.services import apply
+from messaging.services.apply import Singly
 from messaging.services.tries import Tries
 from pasmirror.lib import beat
 
@@ -38,25 +39,26 @@ class Command(BaseCommand):
 
 
 def run(ended: threading.Event) -> None:
-    """Apply until `ended`; after a fault of the database with smaller batches, at last message by message."""
+    """Apply until `ended`; after a fault of the database message by message, and with larger batches again.
+
+    A channel whose oldest message is refused alone is tried by itself, ever later, while the others go on.
+    """
     pause, limit, done = IDLE_LEAST, BATCH, 0
-    clock, tries = _BeatClock(), Tries()
+    clock, tries, suspects = _BeatClock(), Tries(), Suspects()
     while not ended.is_set():
-        refused: list[int] = []
         try:
-            count, refused = apply.singly() if limit == 1 else (apply.run_once(limit), refused)
-            tries.note(refused)
+            alone = apply.singly() if limit == 1 else apply.singly(due) if (due := suspects.due()) else Singly()
+            suspects.note(alone, now=time.monotonic())
+            if alone.went or alone.refused or not suspects.refused:
+                tries.note(suspects.refused.values())
+            count = len(alone.went) + (apply.run_once(limit, without=suspects.refused) if limit > 1 else 0)
             done += count
             clock.beat(f"{done} messages applied since the start")
         except (DatabaseError, InterfaceError) as fault:
-            limit = max(1, limit // 2)
             log.warning("apply.database_away", error=type(fault).__name__, batch=limit)
+            limit = 1
             connection.close()
-            pause = _longer(pause)
-            ended.wait(pause)
-            continue
-        if refused:
-            pause = _longer(pause)
+            pause = min(AWAY_MOST, max(AWAY_LEAST, pause * 2))
             ended.wait(pause)
             continue
         limit = min(BATCH, limit * 2)
@@ -68,8 +70,26 @@ def run(ended: threading.Event) -> None:
     close_old_connections()
 
 
-def _longer(pause: float) -> float:
-    return min(AWAY_MOST, max(AWAY_LEAST, pause * 2))
+class Suspects:
+    """Channels whose oldest message the database has refused, by their key: which one, and when it is tried again."""
+
+    def __init__(self) -> None:
+        self.refused: dict[int, int] = {}
+        self._rests: dict[int, tuple[float, float]] = {}  # seconds it rests, and until when
+
+    def due(self) -> list[int]:
+        """Give the channels whose rest is over."""
+        now = time.monotonic()
+        return [channel for channel, (_, until) in self._rests.items() if until <= now]
+
+    def note(self, alone: Singly, *, now: float) -> None:
+        """Let those rest that were refused, each time longer; one that went is no suspect any more."""
+        for channel in alone.went:
+            self.refused.pop(channel, None)
+            self._rests.pop(channel, None)
+        for channel, message in alone.refused.items():
+            rest = min(AWAY_MOST, 2 * self._rests[channel][0]) if channel in self._rests else AWAY_LEAST
+            self.refused[channel], self._rests[channel] = message, (rest, now + rest)
 
 
 class _BeatClock:

@@ -5,20 +5,21 @@ must not teach that silence is usual.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
 from pasmirror.lib import clock
 
-HOURS = 168
 WEEKS = 8  # weeks kept
 ENOUGH = 3  # weeks before anything is said
 TIMES = 3.0  # so many times as long as usual is too long
 LEAST = 300.0  # seconds of silence that are never too long
 SEQUENCE = 50  # steps before a sender's numbers are called consecutive
 STEADY = 0.95  # of those steps must be 1
+FAR = 100  # numbers back that several connections may make of the order; further back the sender has begun anew
+WIDEST = 10_000  # numbers of a hole that are told apart as they come after all
 _HOUR = timedelta(hours=1)
 _NUMBERED = re.compile(r"(.*?)(\d{1,18})")
 
@@ -30,11 +31,18 @@ class Quiet(NamedTuple):
     usual: float
 
 
-class Jump(NamedTuple):
-    """Numbers missing in a sender's own sequence: after which control id, how many."""
+class Hole(NamedTuple):
+    """Numbers missing in a sender's own sequence: after which control id, what stands before them, first and last."""
 
     after: str
-    missing: int
+    prefix: str
+    first: int
+    last: int
+
+    @property
+    def missing(self) -> int:
+        """How many."""
+        return self.last - self.first + 1
 
 
 def hour_of_week(at: datetime) -> int:
@@ -69,32 +77,54 @@ def usual(longest: Sequence[float]) -> float | None:
     return sorted(longest)[-2] if len(longest) >= ENOUGH else None
 
 
-def hours_of(since: datetime, until: datetime) -> Iterator[int]:
-    """Give the hours of the week a silence spans, at most one week's."""
-    at = begun(max(since, until - timedelta(hours=HOURS - 1)))
-    while at <= until:
-        yield hour_of_week(at)
-        at += _HOUR
-
-
-def quiet(age: float, usuals: Iterable[float | None]) -> Quiet | None:
-    """Say whether a feed is too quiet; `usuals`: of the hours its silence spans. None where nothing is known."""
-    known = [value for value in usuals if value is not None]
-    if not known or age <= max(LEAST, TIMES * max(known)):
+def quiet(age: float, usual: float | None) -> Quiet | None:
+    """Say whether a feed is too quiet against what is usual at this hour; None where nothing is known."""
+    if usual is None or age <= max(LEAST, TIMES * usual):
         return None
-    return Quiet(age, max(known))
+    return Quiet(age, usual)
 
 
-def jump(control_ids: Sequence[str]) -> Jump | None:
-    """Give the newest jump in control ids, oldest first; None where they are not consecutive, or nothing is missing.
+def holes(came: Iterable[tuple[str, datetime]], until: datetime) -> list[Hole]:
+    """Give what is missing among control ids with the moments they came, in the order of coming.
 
-    A sender that begins again at a lower number has lost nothing by that.
+    Only of consecutive numbers, and only before one that came by `until`: others may still be on their way. A sender
+    that begins again at a lower number has lost nothing by that.
     """
-    numbered = [found for found in map(_NUMBERED.fullmatch, control_ids) if found]
-    steps = [(a[0], int(b[2]) - int(a[2])) for a, b in pairwise(numbered) if a[1] == b[1]]  # of one series of numbers
-    if len(steps) < SEQUENCE or sum(step == 1 for _, step in steps) < STEADY * len(steps):
-        return None
-    return next((Jump(after, step - 1) for after, step in reversed(steps) if step > 1), None)
+    found = []
+    for prefix, run in _runs(came):
+        steps = list(pairwise(sorted(run)))
+        if len(steps) >= SEQUENCE and sum(b - a == 1 for a, b in steps) >= STEADY * len(steps):
+            found += [Hole(run[a][0], prefix, a + 1, b - 1) for a, b in steps if b - a > 1 and run[b][1] <= until]
+    return found
+
+
+def left(hole: Hole, came: Iterable[str]) -> list[Hole]:
+    """Give what of a hole is still missing once these control ids have come."""
+    if hole.missing > WIDEST:
+        return [hole]
+    numbered = filter(None, map(_NUMBERED.fullmatch, came))
+    late = sorted(
+        {int(found[2]) for found in numbered if found[1] == hole.prefix and hole.first <= int(found[2]) <= hole.last}
+    )
+    edges = pairwise([hole.first - 1, *late, hole.last + 1])
+    return [hole._replace(first=a + 1, last=b - 1) for a, b in edges if b - a > 1]
+
+
+def _runs(came: Iterable[tuple[str, datetime]]) -> list[tuple[str, dict[int, tuple[str, datetime]]]]:
+    """Part control ids into runs of one prefix each, a new one where the numbers begin anew."""
+    runs: list[tuple[str, dict[int, tuple[str, datetime]]]] = []
+    newest: dict[str, dict[int, tuple[str, datetime]]] = {}
+    highest: dict[str, int] = {}
+    for control_id, at in came:
+        if (found := _NUMBERED.fullmatch(control_id)) is None:
+            continue
+        prefix, number = found[1], int(found[2])
+        if prefix not in newest or number < highest[prefix] - FAR:
+            newest[prefix], highest[prefix] = {}, number
+            runs.append((prefix, newest[prefix]))
+        newest[prefix][number] = (control_id, at)
+        highest[prefix] = max(highest[prefix], number)
+    return runs
 
 
 def minutes(seconds: float) -> str:

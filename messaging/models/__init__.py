@@ -2,7 +2,7 @@
 
 from messaging.models.destination import Destination, Lane
 from messaging.models.emission import Emission, Incarnation
-from messaging.models.gaps import FeedHour
+from messaging.models.gaps import FeedHour, FeedNumbers
 from messaging.models.inbound import Channel, Inbound, MessageKey
 from messaging.models.outbound import Attempt, Outbound
 from messaging.models.parking import Hold, Ruling
@@ -13,6 +13,7 @@ __all__ = [
     "Destination",
     "Emission",
     "FeedHour",
+    "FeedNumbers",
     "Hold",
     "Inbound",
     "Incarnation",

@@ -23,3 +23,14 @@ class FeedHour(models.Model):
 
     def __str__(self) -> str:
         return f"channel {self.channel_id}, hour {self.hour}"
+
+
+class FeedNumbers(models.Model):
+    """How far a channel has been looked through for missing control ids, and which are missing."""
+
+    channel = models.OneToOneField(Channel, on_delete=models.CASCADE, primary_key=True)
+    looked = models.BigIntegerField()  # number of the newest message looked at
+    holes = models.JSONField(default=list)  # messaging.gaps.Hole and when it was found, oldest first
+
+    def __str__(self) -> str:
+        return f"numbers of channel {self.channel_id}"

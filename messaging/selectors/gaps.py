@@ -10,7 +10,7 @@ from messaging.gaps import Quiet
 from messaging.models import Channel, FeedHour, Inbound
 from pasmirror.lib import clock
 
-NEWEST = 200  # control ids looked through for a jump
+AT_ONCE = 100_000  # control ids looked through for holes
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,7 @@ def of(channel: Channel, now: datetime) -> Standing:
     if channel.received_at is None:
         return Standing(channel.code, None, None, usual, None)
     age = (now - channel.received_at).total_seconds()
-    spanned = [known.get(hour) for hour in gaps.hours_of(channel.received_at, now)]
-    return Standing(channel.code, channel.received_at, age, usual, gaps.quiet(age, spanned))
+    return Standing(channel.code, channel.received_at, age, usual, gaps.quiet(age, usual))
 
 
 def first_came(channel: Channel) -> datetime | None:
@@ -60,10 +59,10 @@ def in_hour(channel: Channel, start: datetime) -> tuple[datetime | None, float, 
     return first, float(inner or 0.0), last
 
 
-def control_ids(channel: Channel) -> list[str]:
-    """Give the newest control ids of a channel, oldest first."""
-    newest = Inbound.objects.filter(channel=channel).exclude(control_id="").order_by("-number")
-    return list(newest.values_list("control_id", flat=True)[:NEWEST])[::-1]
+def numbered(channel: Channel, after: int) -> list[tuple[int, str, datetime]]:
+    """Give number, control id and moment of coming of a channel's messages after a number, at most AT_ONCE."""
+    rows = Inbound.objects.filter(channel=channel, number__gt=after).order_by("number")
+    return list(rows.values_list("number", "control_id", "received_at")[:AT_ONCE])
 
 
 _IN_HOUR = """

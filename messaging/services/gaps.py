@@ -5,13 +5,17 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from messaging import gaps
-from messaging.models import Channel, FeedHour
+from messaging.gaps import Hole
+from messaging.models import Channel, FeedHour, FeedNumbers
 from messaging.selectors import gaps as reading
 from pasmirror.lib import alarms, clock, locks
 from pasmirror.lib.locks import Lock
 
 QUIET, JUMP = "feed-quiet", "feed-jump"
 AT_ONCE = 24  # hours learned at a time, so that a long history holds nothing up
+CONTEXT = 200  # messages before those not yet looked at, by which numbers are called consecutive
+SETTLED = timedelta(minutes=1)  # what came so long ago has been overtaken by nothing any more
+KEPT = timedelta(days=1)  # missing numbers are told of so long, unless they come
 _HOUR = timedelta(hours=1)
 
 
@@ -25,6 +29,7 @@ def watch(now: datetime | None = None) -> int:
         for channel in Channel.objects.order_by("pk"):
             count += _learn(channel, now)
             _judge(channel, now)
+            _count(channel, now)
     return count
 
 
@@ -65,13 +70,32 @@ def _judge(channel: Channel, now: datetime) -> None:
         )
     else:
         alarms.clear(QUIET, subject=channel.code)
-    jump = gaps.jump(reading.control_ids(channel))
-    if jump:
-        alarms.sound(
-            JUMP,
-            f"Feed {channel.code}: the sender's numbers are consecutive, and after control id {jump.after} "
-            f"{jump.missing} {'is' if jump.missing == 1 else 'are'} missing.",
-            subject=channel.code,
-        )
-    else:
+
+
+def _count(channel: Channel, now: datetime) -> None:
+    """Look for missing numbers among what came since the last look, and at what has come late."""
+    noted, _ = FeedNumbers.objects.get_or_create(channel=channel, defaults={"looked": max(0, channel.last - CONTEXT)})
+    came = reading.numbered(channel, noted.looked - CONTEXT)
+    known = [(Hole(*hole), found_at) for *hole, found_at in noted.holes]
+    ids = [control_id for _, control_id, _ in came]
+    standing = [(piece, found_at) for hole, found_at in known for piece in gaps.left(hole, ids)]
+    for hole in gaps.holes([(control_id, at) for _, control_id, at in came], now - SETTLED):
+        if not any(
+            hole.prefix == other.prefix and other.first <= hole.last and hole.first <= other.last for other, _ in known
+        ):
+            standing.append((hole, clock.iso(now)))
+    oldest, before = clock.iso(now - KEPT), noted.holes
+    noted.holes = [[*hole, found_at] for hole, found_at in standing if found_at >= oldest]
+    noted.looked = max([noted.looked, *(number for number, _, at in came if at <= now - SETTLED)])
+    noted.save()
+    if noted.holes != before:  # others are missing than those somebody may have acknowledged
         alarms.clear(JUMP, subject=channel.code)
+    if not noted.holes:
+        return
+    after, missing = noted.holes[-1][0], sum(Hole(*hole).missing for *hole, _ in noted.holes)
+    alarms.sound(
+        JUMP,
+        f"Feed {channel.code}: the sender's numbers are consecutive, and {missing} "
+        f"{'is' if missing == 1 else 'are'} missing, the newest after control id {after}.",
+        subject=channel.code,
+    )

@@ -105,16 +105,42 @@ def test_a_feed_that_never_spoke_says_nothing(feed):
     assert reading.standing()[0].age is None
 
 
-def test_missing_numbers_alarm_until_enough_have_come_without(feed):
-    ids = [f"M{n}" for n in range(1000, 1100) if n not in (1060, 1061)]
-    came(feed, *(NOW + timedelta(seconds=n) for n in range(len(ids))), ids=ids)
+def numbered(feed, *numbers, after=0):
+    moments = (NOW + timedelta(minutes=after, seconds=place / 100) for place in range(len(numbers)))
+    came(feed, *moments, ids=[f"M{number}" for number in numbers])
+
+
+def test_missing_numbers_alarm_until_they_come(feed):
+    numbered(feed, *(n for n in range(1000, 1150) if n not in (1060, 1061)))
     gaps.watch(NOW + timedelta(minutes=3))
     (alarm,) = alarms.standing()
     assert (alarm.code, alarm.subject) == ("feed-jump", "pas")
-    assert alarm.sentence.endswith("after control id M1059 2 are missing.")
-    more = [f"M{n}" for n in range(1100, 1300)]
-    came(feed, *(NOW + timedelta(minutes=4, seconds=n) for n in range(200)), ids=more)
+    assert alarm.sentence.endswith("2 are missing, the newest after control id M1059.")
+    numbered(feed, *range(1150, 2900), after=4)
     gaps.watch(NOW + timedelta(minutes=8))
+    assert standing() == [("feed-jump", "pas")], "much that comes after them changes nothing"
+    numbered(feed, 1060, after=9)
+    gaps.watch(NOW + timedelta(minutes=11))
+    assert alarms.standing()[0].sentence.endswith("1 is missing, the newest after control id M1059.")
+    numbered(feed, 1061, after=12)
+    gaps.watch(NOW + timedelta(minutes=14))
+    assert standing() == []
+
+
+def test_missing_numbers_are_found_in_the_middle_of_a_busy_minute_and_forgotten_after_a_day(feed):
+    numbered(feed, *range(1000, 1100))
+    gaps.watch(NOW + timedelta(minutes=2))
+    numbered(feed, *(n for n in range(1100, 9000) if n not in range(3000, 3010)), after=3)
+    gaps.watch(NOW + timedelta(minutes=6))
+    assert alarms.standing()[0].sentence.endswith("10 are missing, the newest after control id M2999.")
+    numbered(feed, *range(9000, 9100), after=60 * 24 + 8)
+    gaps.watch(NOW + timedelta(days=1, minutes=10))
+    assert standing() == []
+
+
+def test_one_that_is_overtaken_is_not_missing(feed):
+    numbered(feed, *range(1000, 1090), 1091, 1090)
+    gaps.watch(NOW + timedelta(seconds=5))
     assert standing() == []
 
 

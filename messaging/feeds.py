@@ -70,8 +70,13 @@ def _habits(feed: Section, usual: Habits, authority: str) -> Habits:
         feed.fault("zone", f"there is no time zone {zone!r}; it must look like 'Europe/London'")
     types = {name: tuple(feed.words(name, default=getattr(usual, name), blank=True)) for name in TYPES}
     default = feed.text("default_authority", default=authority, most=50, code=True)
+    oids = feed.words("oids", default=[])
+    for index, each in enumerate(oids):
+        if not re.fullmatch(r"\d+(\.\d+)+=[^\s|^~\\&]{1,50}", each):
+            path = (*feed.path, "oids", index)
+            feed.file.fault(path, f"{each!r} is not as '1.2.3=RXX': a universal id, and its authority")
     a05 = feed.text("a05", default=usual.a05, choices=A05)
-    return Habits(zone=zone, default_authority=default, a05=a05, **types)
+    return Habits(zone=zone, default_authority=default, oids=tuple(oids), a05=a05, **types)
 
 
 def _tls(section: Section) -> Tls:

@@ -1,7 +1,7 @@
 """The site file's feeds, PAS and destinations: whom we listen to and whom we may send to.
 
 A destination that the file no longer names is marked undeclared: nothing is queued for it or sent, its queue is kept.
-A channel that it no longer names loses its policy: nobody listens for it any more.
+A channel that it no longer names is marked likewise: nobody listens for it, and what came before is read as it was.
 """
 
 import re
@@ -44,9 +44,9 @@ def check(file: SiteText) -> list[Fault]:
 def apply(file: SiteText) -> None:
     """Put the feeds' policies and the destinations in force, in the caller's transaction."""
     peers = read(file)
-    Channel.objects.exclude(code__in=[feed.channel for feed in peers.feeds]).exclude(policy={}).update(policy={})
+    Channel.objects.exclude(code__in=[feed.channel for feed in peers.feeds]).update(declared=False)
     for feed in peers.feeds:
-        Channel.objects.update_or_create(code=feed.channel, defaults={"policy": feed.as_json()})
+        Channel.objects.update_or_create(code=feed.channel, defaults={"policy": feed.as_json(), "declared": True})
     Destination.objects.exclude(code__in=peers.destinations).filter(declared=True).update(declared=False)
     for code, columns in peers.destinations.items():
         destination, _ = Destination.objects.update_or_create(code=code, defaults={**columns, "declared": True})

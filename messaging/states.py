@@ -16,6 +16,9 @@ class Outcome(TextChoices):
     REFUSED = "refused", "refused (AR)"
 
 
+SAME_PERSON = "same-person"  # the code of a stored message of which a person has said so: not to be doubted again
+
+
 class Leg(TextChoices):
     """Where an outbound message stands on its lane."""
 

@@ -29,7 +29,7 @@ def now() -> Banner:
     mode = Mode(stand.mode)
     headline, detail = _WORDS[mode]
     if mode is Mode.MIRROR:
-        headline = headline.format(since=_when(stand.since))
+        headline = headline.format(since=when(stand.since))
         detail = _EMISSION[Valve(emission.now().valve)]
     elif mode is Mode.RECOVERY:
         detail = _way_back()
@@ -46,11 +46,14 @@ def _way_back() -> str:
 
 
 def _age() -> str:
-    heard = age.data_as_at()
-    return f"Data as at {_when(heard)}" if heard else "Nothing heard from the PAS yet"
+    """Say how old the data are, and which feed makes them so where the others are newer."""
+    data = age.data()
+    if data.at is None:
+        return "Nothing heard from the PAS yet" + (f" on feed {data.late}" if data.late else "")
+    return f"Data as at {when(data.at)}" + (f" (feed {data.late})" if data.late else "")
 
 
-def _when(at: datetime) -> str:
+def when(at: datetime) -> str:
     """Give the time, with its date if that is not today's."""
     same = cui.day(at) == cui.day(clock.now())
     return cui.time(at) if same else cui.moment(at)

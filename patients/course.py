@@ -12,15 +12,18 @@ from typing import Any
 from pasmirror.lib import clock
 from patients import facts
 from patients.facts import Groups, Kind, News, Value
-from patients.states import CANCELS, Event, StayStatus
+from patients.states import CANCELS, Away, Event, StayStatus
 
 Step = dict[str, Any]
 """`event`, `at` (ISO, when it happened), `said` (facts by group), `told` (ISO, MSH-7 of the message that last spoke
-of it), `undone`, `by` (the time its cancel told), `movement` (the sender's number), `id` (its row in the history)."""
+of it), `first` (of the one that first did: the order of what happened at one time), `undone`, `by` (the time its cancel
+told), `movement` (the sender's number), `id` (its row in the history)."""
 
 KNOWN = "known"  # the one step that is no event: what the PAS was known to hold before its steps were kept
+DOCTOR = ("consultant", "consultant_name")
 PLACES = frozenset({Event.ADMIT, Event.TRANSFER, Event.ATTEND, Event.TO_INPATIENT, Event.TO_OUTPATIENT, Event.RETURN})
-BEGIN = frozenset({Event.ADMIT, Event.ATTEND, Event.PREADMIT})
+PLANS = frozenset({Event.PREADMIT, Event.PLAN_ADMIT})
+BEGIN = frozenset({Event.ADMIT, Event.ATTEND}) | PLANS
 _OPEN = (StayStatus.IN, StayStatus.ATTENDING)
 _NO_PENDING: dict[str, Value] = {"pending_ward": "", "pending_bay": "", "pending_bed": "", "pending_at": ""}
 _NOT_AWAY: dict[str, Value] = {"away": "", "away_to": "", "away_since": "", "back_expected_at": ""}
@@ -84,7 +87,7 @@ class Course:
             self.groups["pending"] = dict(_NO_PENDING)
 
     def _plans(self, event: Event, said: Groups) -> None:
-        if event in (Event.PREADMIT, Event.PLAN_TRANSFER, Event.UPDATE_STAY) and said.get("pending"):
+        if event in (*PLANS, Event.PLAN_TRANSFER, Event.UPDATE_STAY) and said.get("pending"):
             self.groups["pending"] = {**self.groups["pending"], **said["pending"]}
         if event in (Event.LEAVE, Event.DEPART, Event.ARRIVE) and said.get("away"):
             self.groups["away"] = {**_NOT_AWAY, **said["away"]}
@@ -94,10 +97,24 @@ class Course:
             self.groups["away"] = dict(_NOT_AWAY)
         if event == Event.ADMIT:
             self.groups["expected"]["admission_expected_at"] = ""
+        if event in CANCELS:
+            self._take_back(event)
+
+    def _take_back(self, event: Event) -> None:
+        """Undo what the step did that a cancel is of; a cancel stands in the course where that was never heard of."""
+        if event in (Event.CANCEL_LEAVE, Event.CANCEL_DEPART):
+            self.groups["away"] = dict(_NOT_AWAY)
+        elif event == Event.CANCEL_RETURN and self.status == StayStatus.IN and not self.groups["away"]["away"]:
+            self.groups["away"] = {**_NOT_AWAY, "away": Away.LEAVE.value}
+        elif event == Event.CANCEL_PLAN_TRANSFER:
+            self.groups["pending"] = dict(_NO_PENDING)
+        elif event == Event.CANCEL_PLAN_DISCHARGE:
+            self.groups["expected"]["discharge_expected_at"] = ""
 
 
 _STATUS: dict[Event, dict[StayStatus, StayStatus]] = {
     Event.PREADMIT: {StayStatus.NONE: StayStatus.EXPECTED},
+    Event.PLAN_ADMIT: {StayStatus.NONE: StayStatus.EXPECTED},
     Event.ATTEND: {StayStatus.NONE: StayStatus.ATTENDING, StayStatus.EXPECTED: StayStatus.ATTENDING},
     Event.ADMIT: dict.fromkeys((StayStatus.NONE, StayStatus.EXPECTED, StayStatus.ATTENDING), StayStatus.IN),
     Event.TO_INPATIENT: dict.fromkeys((StayStatus.NONE, StayStatus.EXPECTED, StayStatus.ATTENDING), StayStatus.IN),
@@ -105,6 +122,8 @@ _STATUS: dict[Event, dict[StayStatus, StayStatus]] = {
     Event.TRANSFER: dict.fromkeys((StayStatus.NONE, StayStatus.EXPECTED), StayStatus.IN),
     Event.DISCHARGE: dict.fromkeys((StayStatus.EXPECTED, *_OPEN), StayStatus.OUT),
     # where the step itself was never heard of, its cancel stands in the course
+    Event.CANCEL_PREADMIT: {StayStatus.EXPECTED: StayStatus.CANCELLED},
+    Event.CANCEL_PLAN_ADMIT: {StayStatus.EXPECTED: StayStatus.CANCELLED},
     Event.CANCEL_DISCHARGE: {StayStatus.OUT: StayStatus.IN},
     Event.CANCEL_ADMIT: dict.fromkeys((*_OPEN, StayStatus.OUT), StayStatus.CANCELLED),
     Event.DELETE_STAY: dict.fromkeys((StayStatus.EXPECTED, *_OPEN, StayStatus.OUT), StayStatus.CANCELLED),
@@ -120,8 +139,9 @@ def course(steps: Iterable[Step]) -> Course:
     every = list(steps)
     standing = [step for step in every if not step["undone"]]
     result = Course()
-    for step in sorted(standing, key=lambda step: (step["at"], step["event"] != KNOWN, step["told"])):
-        result.take(step)
+    cancelled = [step for step in every if step["undone"] and step["event"] == Event.CHANGE_DOCTOR]
+    for step in sorted(standing, key=order):
+        result.take(_without(cancelled, step) if cancelled else step)
     times = result.groups["times"]
     if result.status != StayStatus.OUT:
         times["discharged_at"] = ""
@@ -131,6 +151,26 @@ def course(steps: Iterable[Step]) -> Course:
         result.groups = facts.blank(Kind.STAY)
         result.groups["times"]["status"] = StayStatus.CANCELLED.value
     return result
+
+
+def order(step: Step) -> tuple[str, bool, str]:
+    """Give what steps are ordered by: when they happened, and at one time, in which order they were first told."""
+    return step["at"], step["event"] != KNOWN, step["first"] if "first" in step else step["told"]
+
+
+def _without(cancelled: Iterable[Step], step: Step) -> Step:
+    """Give a step without the doctor it only repeated: one of a change that was cancelled after it was told."""
+    doctor = step["said"].get("consultant", {}).get("consultant")
+    if not doctor or step["event"] in (KNOWN, Event.CHANGE_DOCTOR):
+        return step
+    repeated = any(
+        doctor == gone["said"].get("consultant", {}).get("consultant")
+        and gone["at"] <= step["at"]
+        and order(step)[2] < gone["told"]
+        for gone in cancelled
+    )
+    said = {name: value for name, value in step["said"]["consultant"].items() if name not in DOCTOR}
+    return {**step, "said": {**step["said"], "consultant": said}} if repeated else step
 
 
 def known(held: Groups, moved_at: datetime | None) -> list[Step]:
@@ -152,7 +192,8 @@ def sent(news: News) -> str:
 
 def step_of(event: str, at: str, said: Groups, sent: str, movement: str = "") -> Step:
     """Give a step from its parts; times as ISO text."""
-    return {"event": event, "at": at, "said": said, "told": sent, "undone": False, "by": "", "movement": movement}
+    told = {"told": sent, "first": sent, "undone": False, "by": ""}
+    return {"event": event, "at": at, "said": said, **told, "movement": movement}
 
 
 def same(step: Step, other: Step) -> bool:
@@ -176,20 +217,29 @@ def target(steps: Sequence[Step], cancel: News) -> tuple[int | None, str]:
     """Find the step a cancel undoes, and a warning if it had to be guessed; none if it is undone already.
 
     The sender's number decides, else the time (EVN-6 is that of the original event); else the latest of the kind,
-    unless even that happened after the time told.
+    unless even that happened after the time told; a stay is pre-admitted once, so its number decides. An A07 is not
+    guessed at: its cancel admits again.
     """
-    kinds, at = CANCELS[Event(cancel.event)], clock.iso(cancel.occurred_at)
+    kinds, at = _kinds(steps, cancel), clock.iso(cancel.occurred_at)
     of_kind = [i for i, step in enumerate(steps) if step["event"] in kinds and not step["undone"]]
-    of_kind.sort(key=lambda i: (steps[i]["at"], steps[i]["told"]))
+    of_kind.sort(key=lambda i: order(steps[i]))
     if cancel.movement and any(step["movement"] for step in steps):
         return next((i for i in of_kind if steps[i]["movement"] == cancel.movement), None), ""
     if exact := [i for i in of_kind if steps[i]["at"] == at]:
         return exact[-1], ""
+    of_kind = [i for i in of_kind if steps[i]["event"] != Event.TO_OUTPATIENT]
     if _gone(steps, cancel) or not of_kind:
         return None, ""
-    if steps[of_kind[-1]]["at"] <= at or cancel.event == Event.DELETE_STAY:
+    if steps[of_kind[-1]]["at"] <= at or cancel.event in (Event.DELETE_STAY, Event.CANCEL_PREADMIT):
         return of_kind[-1], "" if len(of_kind) == 1 else "the time told is that of no step: the latest was undone"
     return None, ""
+
+
+def _kinds(steps: Sequence[Step], cancel: News) -> tuple[Event, ...]:
+    """Give which steps a cancel may be of; an A27 where nothing was planned by an A14 is of the pre-admission."""
+    event = Event(cancel.event)
+    planned = event != Event.CANCEL_PLAN_ADMIT or any(step["event"] == Event.PLAN_ADMIT for step in steps)
+    return CANCELS[event] if planned else (Event.PREADMIT,)
 
 
 def undone_before(steps: Sequence[Step], cancel: News) -> bool:
@@ -200,7 +250,7 @@ def undone_before(steps: Sequence[Step], cancel: News) -> bool:
 
 def _gone(steps: Sequence[Step], cancel: News) -> list[Step]:
     """Give the undone steps that a cancel of this time, or this number, is about."""
-    kinds, at = CANCELS[Event(cancel.event)], clock.iso(cancel.occurred_at)
+    kinds, at = _kinds(steps, cancel), clock.iso(cancel.occurred_at)
     return [
         step
         for step in steps
@@ -213,18 +263,22 @@ def _gone(steps: Sequence[Step], cancel: News) -> list[Step]:
 def undone_with(steps: Sequence[Step], index: int, event: Event) -> list[int]:
     """Give every step that goes when the one at `index` does.
 
-    A state told twice is one step; with the beginning of a stay goes all that came after it.
+    A state told twice is one step; with the beginning of a stay goes all that came after it, and with the
+    pre-admission what was planned for it.
     """
-    standing = [i for i, step in enumerate(steps) if not step["undone"] and step["event"] != KNOWN]
-    if event == Event.DELETE_STAY:
+    withdrawn = event == Event.DELETE_STAY
+    standing = [i for i, step in enumerate(steps) if not step["undone"] and (withdrawn or step["event"] != KNOWN)]
+    if withdrawn:
         return standing
-    if steps[index]["event"] in _ONE_AT_A_TIME:
+    kind = steps[index]["event"]
+    if kind in _ONE_AT_A_TIME:
         return [index]
-    again = [i for i in standing if steps[i]["event"] == steps[index]["event"]]
-    if steps[index]["event"] not in (Event.ADMIT, Event.ATTEND):
+    alike = PLANS if event == Event.CANCEL_PREADMIT else {kind}
+    again = [i for i in standing if steps[i]["event"] in alike]
+    if kind not in (Event.ADMIT, Event.ATTEND, Event.TO_INPATIENT):
         return again
     since = min(steps[i]["at"] for i in again)
-    return [i for i in standing if i in again or (steps[i]["at"] >= since and steps[i]["event"] != Event.PREADMIT)]
+    return [i for i in standing if i in again or (steps[i]["at"] >= since and steps[i]["event"] not in PLANS)]
 
 
 _ONE_AT_A_TIME = frozenset({Event.TRANSFER, Event.CHANGE_DOCTOR, Event.LEAVE, Event.RETURN, Event.DEPART, Event.ARRIVE})

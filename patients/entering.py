@@ -6,8 +6,15 @@ from dataclasses import dataclass
 from pasmirror.lib import clock
 from patients import course
 from patients.course import Course
-from patients.facts import Groups, News
-from patients.states import Event
+from patients.facts import Groups, News, Value
+from patients.states import CANCELS, Event
+
+Said = dict[str, Value]
+_WHOLE = {  # facts of a group that are one value
+    "place": frozenset({"ward", "bay", "bed", "site"}),
+    "pending": frozenset({"pending_ward", "pending_bay", "pending_bed"}),
+    "consultant": frozenset(course.DOCTOR),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,10 @@ class Unheard:
 
 def enter(steps: list[course.Step], step: course.Step, before: Course) -> Entered:
     """Put a step among the others. The same step again changes nothing if older, and stands again if newer."""
+    if step["event"] == Event.UPDATE_STAY:
+        step = _anew(step, steps, before)
+        if not step["said"]:
+            return Entered(steps)
     index = course.find(steps, step)
     if index is None:
         taken = [*steps, step]
@@ -46,8 +57,23 @@ def enter(steps: list[course.Step], step: course.Step, before: Course) -> Entere
     old = steps[index]
     if step["told"] < old["told"]:
         return Entered(steps)
-    again = {**old, "told": step["told"], "said": _over(old["said"], step["said"]), "undone": False, "by": ""}
+    first = course.order(old)[2]
+    again = {**old, "told": step["told"], "first": first, "said": _over(old["said"], step["said"])}
+    again |= {"undone": False, "by": ""}
     return Entered([*steps[:index], again, *steps[index + 1 :]], new=bool(old["undone"]), index=index)
+
+
+def _anew(step: course.Step, steps: Sequence[course.Step], before: Course) -> course.Step:
+    """Give an A08 with that alone which it tells anew: what it repeats others may change, or take back."""
+    earlier, told = [each for each in steps if each["at"] <= step["at"]], step["said"].items()
+    then = before.groups if len(earlier) == len(steps) else course.course(earlier).groups
+    said = {group: _differing(values, then[group], _WHOLE.get(group, frozenset())) for group, values in told}
+    return {**step, "said": {group: values for group, values in said.items() if values}}
+
+
+def _differing(said: Said, known: Said, whole: frozenset[str]) -> Said:
+    anew = {name for name, value in said.items() if known[name] != value and (value or name != "site")}
+    return {name: value for name, value in said.items() if name in anew or (name in whole and anew & whole)}
 
 
 def correct(news: News, steps: list[course.Step]) -> Entered | Unheard:
@@ -59,6 +85,7 @@ def correct(news: News, steps: list[course.Step]) -> Entered | Unheard:
     if new["told"] < old["told"]:
         return Entered(steps, warnings=("older than what is known of this movement: not taken",))
     new |= {"event": old["event"], "said": _over(old["said"], new["said"]), "id": old.get("id")}
+    new["first"] = course.order(old)[2]
     changed = (old["at"], old["said"], old["undone"]) != (new["at"], new["said"], False)
     return Entered(
         [*steps[:index], new, *steps[index + 1 :]], new=changed, index=index, undone=(old,) if changed else ()
@@ -85,41 +112,78 @@ def undo(news: News, steps: list[course.Step], before: Course) -> Entered | Unhe
     gone = tuple(steps[i] for i in going)
     if event == Event.CANCEL_ADMIT and any(step["event"] == Event.DISCHARGE for step in gone):
         warnings.append("the stay had ended: it is withdrawn with its discharge")
-    marked += _told_place(news, steps[index], course.course(marked), warnings)
+    marked += _told_now(news, steps[index], marked, warnings)
     return Entered(marked, new=True, undone=gone, warnings=tuple(warnings))
 
 
 def _unheard(news: News, steps: list[course.Step], before: Course) -> Entered | Unheard:
-    """Take the cancel of a step that came before all we know of; where everything was heard there is no such step."""
-    if any(step["event"] == course.KNOWN for step in steps) and not news.movement:
-        taken = [*steps, course.told(news)]
+    """Take the cancel of a step that came before all we know of; where everything was heard there is no such step.
+
+    Its time may be before that of what is known, and it takes back something of that nevertheless.
+    """
+    known = next((step for step in steps if step["event"] == course.KNOWN and not step["undone"]), None)
+    kinds = CANCELS[Event(news.event)]
+    numbered = any(step["movement"] and step["event"] in kinds and not step["undone"] for step in steps)
+    if known and not (news.movement and numbered):
+        told = course.told(news)
+        said = {group: values for group, values in told["said"].items() if group == _SAYS.get(Event(news.event))}
+        taken = [*steps, {**told, "at": max(told["at"], known["at"]), "said": said}]
         if course.course(taken).groups != before.groups:
             warning = "of a step not heard of: taken from what the message says"
             return Entered(taken, new=True, index=len(steps), warnings=(warning,))
     return Unheard("nothing-to-cancel", "There is no such step to undo")
 
 
-def _told_place(news: News, gone: course.Step, after: Course, warnings: list[str]) -> list[course.Step]:
-    """Give a step that puts the patient where the message says they are now, if our history says otherwise.
+_SAYS = {  # what a cancel tells besides
+    Event.CANCEL_TRANSFER: "place",
+    Event.CANCEL_DISCHARGE: "place",
+    Event.CANCEL_RETURN: "place",
+    Event.CANCEL_CHANGE_DOCTOR: "consultant",
+}
 
-    PV1-3 of an A12 or A13 is the place after the cancel (ITI-31); some repeat the cancelled bed instead.
-    """
-    said, ours = news.stay.get("place", {}), after.groups["place"]
-    if news.event not in (Event.CANCEL_TRANSFER, Event.CANCEL_DISCHARGE) or not said.get("ward"):
+
+def _told_now(news: News, gone: course.Step, steps: list[course.Step], warnings: list[str]) -> list[course.Step]:
+    """Give a step that says where the patient is now, or whose, as the message does, if our history says otherwise."""
+    ours = course.course(steps).groups
+    if news.event in (Event.CANCEL_TRANSFER, Event.CANCEL_DISCHARGE):
+        said, what = _told_place(news, gone, ours["place"], warnings), "place"
+    elif news.event == Event.CANCEL_CHANGE_DOCTOR:
+        said, what = _told_doctor(news, gone, ours["consultant"]), "doctor"
+    else:
         return []
-    if not said.get("bed") and said["ward"] == ours["ward"]:
-        return []  # the ward only, which we know more closely
+    if not said:
+        return []
+    group = _SAYS[Event(news.event)]
+    step = course.step_of(news.event, gone["at"], {group: said}, course.sent(news))
+    if not _within(said, course.course([*steps, step]).groups[group]):
+        warnings.append(f"the {what} told is not the one in the history: the later movement stands")
+        return []
+    warnings.append(f"the {what} told is not the one before in the history: taken as told")
+    return [step]
+
+
+def _told_place(news: News, gone: course.Step, ours: Said, warnings: list[str]) -> Said:
+    """Give PV1-3 of an A12 or A13, the place after the cancel (ITI-31); some repeat the cancelled bed instead."""
+    said = news.stay.get("place", {})
+    if not said.get("ward") or (not said.get("bed") and said["ward"] == ours["ward"]):
+        return {}  # of the ward alone we may know more
     if _within(said, ours):
-        return []
+        return {}
     if news.event == Event.CANCEL_TRANSFER and _within(said, gone["said"].get("place", {})) and ours["ward"]:
         warnings.append("PV1-3 repeats the cancelled place: the one before it was taken")
-        return []
-    warnings.append("the place told is not the one before in the history: taken as told")
-    return [course.step_of(news.event, gone["at"], {"place": said}, course.sent(news))]
+        return {}
+    return said
 
 
-def _within(said: dict[str, str | int | bool], place: dict[str, str | int | bool]) -> bool:
-    return all(place.get(name) == value for name, value in said.items() if name != "site")
+def _told_doctor(news: News, gone: course.Step, ours: Said) -> Said:
+    """Give PV1-7 of an A55, the doctor after the cancel; some repeat the cancelled one instead."""
+    said = {name: value for name, value in news.stay.get("consultant", {}).items() if name in course.DOCTOR}
+    known = (ours["consultant"], gone["said"].get("consultant", {}).get("consultant"))
+    return said if said.get("consultant") and said["consultant"] not in known else {}
+
+
+def _within(said: Said, known: Said) -> bool:
+    return all(known.get(name) == value for name, value in said.items() if name != "site")
 
 
 def _over(old: Groups, new: Groups) -> Groups:

@@ -98,12 +98,13 @@ class News:
     reason: str = ""  # why it happened (SCH-6): the event's, never a fact of what it changed
     prior: Named = NOBODY  # of identity news: the number that ends (MRG-1), or the other person (a second PID)
     prior_patient: Groups = field(default_factory=dict)  # what is said of that other person
-    prior_stay_ids: tuple[Identifier, ...] = ()  # MRG-3, MRG-5: a blank type or authority stands for any
+    prior_stay_ids: tuple[Identifier, ...] = ()  # MRG-3, MRG-5 (also of A06, A07): a blank authority stands for any
     mother: Named = NOBODY  # PID-21, or the NK1 that is the mother
     other: "News | None" = None  # the rest of the same message, of somebody else: all of it is taken or none
     movement: str = ""  # of a step of a stay: the sender's own number of it (ZBE-1)
     corrects: bool = False  # the step of that number is told anew (ZBE-4 UPDATE)
     document: Mapping[str, Value] = field(default_factory=dict)  # the facts of patients.models.Document
+    sent_again: datetime | None = None  # the second reading of MSH-7, where its hour happens twice
 
     @property
     def named(self) -> Named:

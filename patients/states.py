@@ -22,7 +22,8 @@ class Event(StrEnum):
     REMOVE = "remove"  # the PAS no longer keeps the record (A29); ours is marked
     # of a stay, told by the PAS only
     ATTEND = "attend"  # an outpatient or emergency attendance begins (A04)
-    PREADMIT = "preadmit"  # expected: on the list, or a bed planned (A05, A14)
+    PREADMIT = "preadmit"  # expected: on the list (A05)
+    PLAN_ADMIT = "plan_admit"  # expected: the admission is planned (A14)
     TO_INPATIENT = "to_inpatient"  # an attendance becomes an admission (A06)
     TO_OUTPATIENT = "to_outpatient"  # and the reverse (A07)
     UPDATE_STAY = "update_stay"  # details of the visit, or of the person with it (A08)
@@ -33,10 +34,11 @@ class Event(StrEnum):
     DEPART = "depart"  # away for an hour, to theatre or imaging (A09)
     ARRIVE = "arrive"  # there, or back (A10)
     CHANGE_DOCTOR = "change_doctor"  # another attending doctor (A54)
-    CANCEL_ADMIT = "cancel_admit"  # A11: an A01 or A04 that should not have been
+    CANCEL_ADMIT = "cancel_admit"  # A11: an A01 or A04 (or A06) that should not have been
     CANCEL_TRANSFER = "cancel_transfer"  # A12
     CANCEL_DISCHARGE = "cancel_discharge"  # A13
-    CANCEL_PREADMIT = "cancel_preadmit"  # A38, A27
+    CANCEL_PREADMIT = "cancel_preadmit"  # A38
+    CANCEL_PLAN_ADMIT = "cancel_plan_admit"  # A27
     CANCEL_PLAN_TRANSFER = "cancel_plan_transfer"  # A26
     CANCEL_PLAN_DISCHARGE = "cancel_plan_discharge"  # A25
     CANCEL_LEAVE = "cancel_leave"  # A52
@@ -109,10 +111,11 @@ APPOINTMENT_MOVES: dict[tuple[AppointmentStatus, Event], AppointmentStatus] = {
     (AppointmentStatus.ARRIVED, Event.CANCEL_APPOINTMENT): AppointmentStatus.CANCELLED,
 }
 CANCELS: dict[Event, tuple[Event, ...]] = {  # which step each of them undoes
-    Event.CANCEL_ADMIT: (Event.ADMIT, Event.ATTEND),
+    Event.CANCEL_ADMIT: (Event.ADMIT, Event.ATTEND, Event.TO_INPATIENT, Event.TO_OUTPATIENT),
     Event.CANCEL_TRANSFER: (Event.TRANSFER,),
     Event.CANCEL_DISCHARGE: (Event.DISCHARGE,),
-    Event.CANCEL_PREADMIT: (Event.PREADMIT,),
+    Event.CANCEL_PREADMIT: (Event.PREADMIT, Event.PLAN_ADMIT),
+    Event.CANCEL_PLAN_ADMIT: (Event.PLAN_ADMIT,),
     Event.CANCEL_PLAN_TRANSFER: (Event.PLAN_TRANSFER,),
     Event.CANCEL_PLAN_DISCHARGE: (Event.PLAN_DISCHARGE,),
     Event.CANCEL_LEAVE: (Event.LEAVE,),
@@ -120,7 +123,14 @@ CANCELS: dict[Event, tuple[Event, ...]] = {  # which step each of them undoes
     Event.CANCEL_DEPART: (Event.DEPART,),
     Event.CANCEL_ARRIVE: (Event.ARRIVE,),
     Event.CANCEL_CHANGE_DOCTOR: (Event.CHANGE_DOCTOR,),
-    Event.DELETE_STAY: (Event.PREADMIT, Event.ATTEND, Event.ADMIT, Event.TO_INPATIENT, Event.TRANSFER),
+    Event.DELETE_STAY: (
+        Event.PREADMIT,
+        Event.PLAN_ADMIT,
+        Event.ATTEND,
+        Event.ADMIT,
+        Event.TO_INPATIENT,
+        Event.TRANSFER,
+    ),
 }
 STAY_STEPS = frozenset(
     {
@@ -129,6 +139,7 @@ STAY_STEPS = frozenset(
         Event.DISCHARGE,
         Event.ATTEND,
         Event.PREADMIT,
+        Event.PLAN_ADMIT,
         Event.TO_INPATIENT,
         Event.TO_OUTPATIENT,
         Event.UPDATE_STAY,

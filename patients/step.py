@@ -24,6 +24,7 @@ from patients.states import (
 )
 
 Known = dict[Kind, Groups]
+ADMITTED = "the patient is already admitted: nothing of the visit was taken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +96,24 @@ def _stay_told(known: Known, news: News, steps: list[course.Step]) -> Step | Una
         return _folded(known, news, entering.correct(news, steps), before)
     if why := _why_filed(before, news, steps):
         return why
+    if event == Event.ADMIT and _admitted(steps, news):
+        return Step(_patient(known, news), warnings=(ADMITTED,))
     if event == Event.UPDATE_STAY and (said := _why_not_updated(before, news, steps)):
         return Step(_patient(known, news), warnings=(said,))
-    warnings = list(_of_status(before.status, event))
+    again = course.find(steps, course.told(news)) is not None
+    warnings = [] if again else list(_of_status(before.status, event))
     at = clock.iso(news.occurred_at)
     if event in course.PLACES and at < before.moved_at:
         warnings.append("back-dated: entered in the history, the place stays")
     entered = entering.enter(steps, course.told(news), before)
     return _folded(known, news, replace(entered, warnings=tuple(warnings)), before)
+
+
+def _admitted(steps: Sequence[course.Step], news: News) -> bool:
+    """Whether the patient was in already when this admission happened; the same one told again is no second."""
+    told = course.told(news)
+    earlier = [step for step in steps if step["at"] < told["at"]]
+    return course.find(steps, told) is None and course.course(earlier).status == StayStatus.IN
 
 
 def _why_not_updated(before: Course, news: News, steps: Sequence[course.Step]) -> str:
@@ -125,9 +136,9 @@ def _why_filed(before: Course, news: News, steps: Sequence[course.Step]) -> Unap
     if status == StayStatus.CANCELLED and not begins and event != Event.UPDATE_STAY:
         return Unapplied("stay-withdrawn", "News of a stay that was withdrawn")
     begun = status in (StayStatus.IN, StayStatus.ATTENDING, StayStatus.OUT)
-    if event == Event.PREADMIT and begun and not at < str(times["admitted_at"]):
+    if event in course.PLANS and begun and not at < str(times["admitted_at"]):
         return Unapplied("stay-begun", "A pre-admission of a stay that has begun")
-    if status != StayStatus.OUT or event in (Event.UPDATE_STAY, Event.DISCHARGE, Event.PREADMIT):
+    if status != StayStatus.OUT or event in (Event.UPDATE_STAY, Event.DISCHARGE, *course.PLANS):
         return None
     late = bool(times["discharged_at"]) and at < str(times["discharged_at"])
     if begins and not (late and not any(s["event"] in course.BEGIN and not s["undone"] for s in steps)):

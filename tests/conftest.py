@@ -60,6 +60,12 @@ def _set_up_django() -> None:
 _set_up_django()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let a process that only starts others not name the settings: these would be read there before we have readied."""
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        del os.environ["DJANGO_SETTINGS_MODULE"]
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Part the tests for two processes: drills of faults, which mostly wait, and everything else."""

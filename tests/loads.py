@@ -37,7 +37,7 @@ class Load:
 
     def pointer(self, what: str) -> str:
         """Give the line that says where refused rows or warnings are."""
-        return f"  {what}: {self.path.with_suffix('')}.{what.lower()}.csv\n"
+        return f"  {what}: {beside(self.path.parent / f'{self.path.stem}.{what.lower()}.csv')}\n"
 
 
 def load(folder: Path, name: str, text: str | bytes, **words: Any) -> Load:
@@ -47,9 +47,18 @@ def load(folder: Path, name: str, text: str | bytes, **words: Any) -> Load:
     return Load.of(path, **words)
 
 
+def beside(path: Path) -> Path:
+    """Give the newest file beside the one loaded: of p.refused.csv, p.<part of its digest>.refused.csv."""
+    if path.exists():
+        return path
+    stem, what, ending = path.name.split(".")
+    found = sorted(path.parent.glob(f"{stem}.????????.{what}*.{ending}"), key=lambda each: each.stat().st_mtime_ns)
+    return found[-1] if found else path
+
+
 def written(path: Path) -> list[list[str]]:
-    """Read a file of refused rows or warnings."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    """Read a file of refused rows or warnings, by the name `beside` goes by."""
+    with beside(path).open(encoding="utf-8-sig", newline="") as file:
         return list(csv.reader(file))
 
 
@@ -76,3 +85,8 @@ def spoken_at(second: int, raw: bytes) -> bytes:
     return raw.replace(
         raw.split(b"|")[6], b"20260301%02d%02d%02d" % (8 + second // 3600, second // 60 % 60, second % 60), 1
     )
+
+
+def refusals(folder: Path, stem: str) -> list[str]:
+    """Give the reasons in the file of refused rows; none if there is no such file."""
+    return [reason for path in sorted(folder.glob(f"{stem}.*refused.csv")) for _, reason, *_ in written(path)[1:]]

@@ -12,6 +12,8 @@ from messaging.hl7 import times
 
 SEXES = {"1": "M", "2": "F", "9": "O", "0": "U", "X": "U"}  # PERSON STATED GENDER CODE to HL7 table 0001
 LETTERS = frozenset("MFUOAN")
+CLASSES = {**dict.fromkeys("12345", "I"), **{letter: letter for letter in "IEO"}}
+"""PATIENT CLASSIFICATION CODE (all of them in a bed) and the letters of HL7 table 0004 to the latter."""
 YES, NO = frozenset({"Y", "YES", "1", "TRUE", "T"}), frozenset({"N", "NO", "0", "FALSE", "F"})
 _DAY_FIRST = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})(.*)", re.DOTALL)
 _TIME = re.compile(r"(\d{1,2}):?(\d{2})(?::?(\d{2}))?")
@@ -53,6 +55,13 @@ def sex(text: str) -> str:
     if code not in SEXES:
         raise CellFault(f"must be one of {', '.join(SEXES)}, M, F")
     return SEXES[code]
+
+
+def patient_class(text: str) -> str:
+    """Give the class by HL7 table 0004 from that or from PATIENT CLASSIFICATION CODE. Raises CellFault."""
+    if text.upper() not in CLASSES:
+        raise CellFault(f"must be one of {', '.join(CLASSES)}")
+    return CLASSES[text.upper()]
 
 
 def flag(text: str) -> bool:

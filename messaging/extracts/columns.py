@@ -93,7 +93,7 @@ COLUMNS: dict[Extract, tuple[Column, ...]] = {
     Extract.STAYS: (
         *WHO,
         _number("visit", "HOSPITAL PROVIDER SPELL IDENTIFIER", needed=True),
-        _fact(STAY, "patient_class", "PATIENT CLASSIFICATION CODE"),
+        _fact(STAY, "patient_class", "PATIENT CLASSIFICATION CODE", cells.patient_class),
         Column("starts", "START DATE (HOSPITAL PROVIDER SPELL)", needed=True),
         Column("starts_time", "START TIME (HOSPITAL PROVIDER SPELL)"),
         Column("ends", "DISCHARGE DATE (HOSPITAL PROVIDER SPELL)"),

@@ -1,6 +1,7 @@
 """Rows of patients, stays and appointments as news: what the PAS would have told of each; pure.
 
-A row tells a story of one or two events (admitted, and discharged). Its demographics are as old as the extract.
+A row tells a story of one or two events (admitted, and discharged); where what the first begins is known already, only
+the last is to be told, and one that says nothing new only there. Its demographics are as old as the extract.
 """
 
 from dataclasses import dataclass, replace
@@ -13,21 +14,34 @@ from messaging.extracts.cells import CellFault
 from messaging.extracts.columns import Extract
 from messaging.extracts.sheets import Read, Row, RowFault, Sheet
 from pasmirror.lib import clock
-from patients.facts import Kind, News
-from patients.identifiers import HOSPITAL, NOT_VERIFIED, PLACER, VISIT, Identifier, nhs_digits, why_not_nhs_number
-from patients.states import Event
+from patients.facts import Groups, Kind, News
+from patients.identifiers import HOSPITAL, PLACER, VISIT, Identifier, nhs_digits, why_not_nhs_number
+from patients.states import AppointmentStatus, Event
 
 NOT_NHS = "NHS NUMBER: not a valid NHS number (check digit), not taken"
-CANCELLED, ATTENDANCES = frozenset({"2", "4"}), frozenset("0234567")  # ATTENDED OR DID NOT ATTEND CODE
+ATTENDANCES = {  # ATTENDED OR DID NOT ATTEND CODE to what is told behind the booking
+    **dict.fromkeys("24", Event.CANCEL_APPOINTMENT),
+    **dict.fromkeys("37", Event.MISS_APPOINTMENT),
+    **dict.fromkeys("56", Event.MODIFY_APPOINTMENT),
+    "0": Event.MODIFY_APPOINTMENT,  # still to come: says nothing of who came to one that is known
+}
+ATTENDED = frozenset("56")
+OF_VISITORS = frozenset({"E", "O"})  # classes that attend and are not admitted
 
 
 @dataclass(frozen=True, slots=True)
 class Taking:
-    """How a sheet's rows are taken: when the extract was made, whose numbers bear no authority, the zone of times."""
+    """How a sheet's rows are taken: when the extract was made, whose numbers bear no authority, the zone of times.
+
+    `visits`, `bookings`: whose the numbers of stays and of appointments are ("": as those of patients); these by type.
+    """
 
     as_of: datetime
     authority: str
     zone: ZoneInfo = clock.SITE
+    visits: str = ""
+    bookings: str = ""
+    booking_type: str = PLACER
 
 
 def stories(sheet: Sheet, row: Row, taking: Taking) -> list[News]:
@@ -60,7 +74,7 @@ def _person(read: Read, taking: Taking) -> News:
         if number == '""':
             patient.setdefault("nhs", {})["nhs_number"] = ""
         elif _is_nhs_number(number):
-            patient["nhs"] = {"nhs_number": nhs_digits(number), "nhs_status": NOT_VERIFIED, **patient.get("nhs", {})}
+            patient.setdefault("nhs", {})["nhs_number"] = nhs_digits(number)
         else:
             warnings = (NOT_NHS,)
     if (death := patient.get("death")) and death.get("died_at") and "dead" not in death:
@@ -89,8 +103,10 @@ def _stay(told: News, read: Read, taking: Taking) -> list[News]:
     stay = read.facts[Kind.STAY]
     leaving = stay.pop("discharge", {})
     stay["times"] = {"admitted_at": clock.iso(began)}
-    number = (Identifier(VISIT, read.others.get("authority") or taking.authority, read.others["visit"]),)
-    admitted = replace(told, event=Event.ADMIT, occurred_at=began, stay=stay, stay_ids=number)
+    number = (Identifier(VISIT, taking.visits or taking.authority, read.others["visit"]),)
+    attends = stay.get("admission", {}).get("patient_class") in OF_VISITORS
+    event = Event.ATTEND if attends else Event.ADMIT
+    admitted = replace(told, event=event, occurred_at=began, stay=stay, stay_ids=number)
     if ended is None:
         return [admitted]
     whole = {**stay, "times": {**stay["times"], "discharged_at": clock.iso(ended)}}
@@ -107,11 +123,12 @@ def _appointment(told: News, read: Read, taking: Taking) -> list[News]:
     attended = read.others.get("attended", "0")
     if attended not in ATTENDANCES:
         raise _Fault("attended", f"must be one of {', '.join(sorted(ATTENDANCES))}")
-    number = (Identifier(PLACER, read.others.get("authority") or taking.authority, read.others["placer"]),)
+    number = (Identifier(taking.booking_type, taking.bookings or taking.authority, read.others["placer"]),)
     booked = replace(told, event=Event.BOOK, appointment={"booking": booking}, appointment_ids=number)
-    if attended not in CANCELLED:
-        return [booked]
-    return [booked, replace(booked, event=Event.CANCEL_APPOINTMENT)]
+    said: Groups = {"booking": booking}
+    if attended in ATTENDED:
+        said["status"] = {"status": AppointmentStatus.ATTENDED.value}
+    return [booked, replace(booked, event=ATTENDANCES[attended], appointment=said)]
 
 
 def _moment(read: Read, key: str, taking: Taking) -> datetime | None:

@@ -68,6 +68,9 @@ class Sheet:
     def read(self, row: Row) -> Read:
         """Give what a row says. Raises RowFault."""
         cells = row.cells
+        text = "".join(cells)
+        if "\ufffd" in text or "\0" in text:
+            raise RowFault("It holds a character that cannot be read: --encoding says how the file is written")
         if len(cells) != len(self.header):
             raise RowFault(f"It has {len(cells)} cells where the first line has {len(self.header)}")
         for n, name in self._needed:

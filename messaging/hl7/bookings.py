@@ -1,11 +1,15 @@
-"""An appointment as SCH and AIL tell it, both ways; pure, knows no event."""
+"""An appointment as SCH, TQ1 and AIL tell it, both ways; pure.
 
-from datetime import timedelta
+SCH-11 tells when it is (HL7 2.4); from 2.5 on TQ1 does, and goes before a SCH-11 that is sent beside it.
+"""
 
-from messaging.hl7 import times
-from messaging.hl7.fields import Reading, text
+from datetime import datetime, timedelta
+
+from messaging.hl7 import times, values
+from messaging.hl7.fields import Reading
 from messaging.hl7.read import Message, Segment
 from messaging.hl7.text import components, escape
+from messaging.hl7.values import text
 from pasmirror.lib import clock
 from patients.facts import Groups, Value
 from patients.states import AppointmentStatus, Event
@@ -29,11 +33,13 @@ _TOLD = {  # SCH-25 of an S14 (HL7 table 0278, and what is written instead)
 }
 LONGEST_MINUTES = 24 * 60
 LONGEST_WORDS = 50
+_LASTING = frozenset({Event.BOOK, Event.RESCHEDULE, Event.MODIFY_APPOINTMENT})  # after which it has a time and place
 
 
 def read_adt(message: Message, reading: Reading) -> Groups:
     """Give an appointment as an A05 tells it: the clinic in PV1-3, the time in PV2-8, else PV1-44 or EVN-6."""
-    clinic = (message.get("PV1-3.1") or "").strip()
+    pv1 = message.first("PV1")
+    clinic = values.designated(pv1, 3, 1) if pv1 else ""
     booking: dict[str, Value] = {"clinic": clinic} if clinic else {}
     for path in ("PV2-8.1", "PV1-44.1", "EVN-6.1"):
         value = message.get(path)
@@ -63,24 +69,20 @@ def read_status(sch: Segment, event: Event, reading: Reading) -> Groups:
     return said
 
 
-def read_booking(sch: Segment, message: Message | None, reading: Reading) -> Groups:
-    """Give what SCH says of when and why, and AIL-3 (else PV1-3) of which clinic."""
+def read_booking(sch: Segment, message: Message | None, reading: Reading, event: Event | None = None) -> Groups:
+    """Give what SCH and TQ1 say of when and why, and AIL-3 (else PV1-3) of which clinic; warns of what is missing."""
     said: dict[str, Value] = {}
-    clinic = (message.get("AIL-3.1") or message.get("PV1-3.1")) if message else None
-    if clinic:
-        said["clinic"] = clinic.strip()
-    starts = text(sch, 11, 4) or (message.get("TQ1-7") if message else None)
-    at, end = times.moment(starts, reading.zone), times.moment(text(sch, 11, 5), reading.zone)
+    places = [message.first(name) for name in ("AIL", "PV1")] if message else []
+    if clinic := next((name for each in places if each and (name := values.designated(each, 3, 1))), ""):
+        said["clinic"] = clinic
+    elif event in _LASTING:
+        reading.warn("AIL-3: no clinic told")
+    at, minutes = _when(sch, message.first("TQ1") if message else None, reading)
+    if not at and event in _LASTING:
+        reading.warn("SCH-11: no time told")
     if at:
         said["starts_at"] = clock.iso(at)
-    elif starts:
-        reading.warn("SCH-11: not a time, not taken")
-    if times.happens_twice(starts, reading.zone):
-        reading.warn("SCH-11: in the hour that happens twice, the first was taken")
-    minutes = _minutes(sch)
-    if minutes is None and at and end and end > at:
-        minutes = int((end - at).total_seconds() // 60)
-    if minutes is not None and 0 <= minutes <= LONGEST_MINUTES:
+    if minutes is not None:
         said["minutes"] = minutes
     for number, name, order in ((8, "appointment_type", (1, 2)), (7, "reason", (2, 1))):
         if sch.raw(number):
@@ -88,12 +90,51 @@ def read_booking(sch: Segment, message: Message | None, reading: Reading) -> Gro
     return {"booking": said} if said else {}
 
 
-def _minutes(sch: Segment) -> int | None:
-    whole = text(sch, 11, 3) or text(sch, 9)
+def _when(sch: Segment, tq1: Segment | None, reading: Reading) -> tuple[datetime | None, int | None]:
+    """Give when it begins and how many minutes it lasts, as far as is told."""
+    start, end = _told_at(sch, "SCH-11", (11, 4), (11, 5), reading)
+    newer, newer_end = _told_at(tq1, "TQ1-7", (7, 1), (8, 1), reading)
+    if newer:
+        if start and start != newer:
+            reading.warn("SCH-11: another time than TQ1 tells, which was taken")
+        if (lasting := _between(newer, newer_end)) is not None:
+            return newer, lasting
+    unit = text(sch, 10) or "M"
+    minutes = next((n for whole in (text(sch, 11, 3), text(sch, 9)) if (n := _number(whole, unit)) is not None), None)
+    return newer or start, _between(start, end) if minutes is None and not newer else minutes
+
+
+def _told_at(
+    segment: Segment | None, place: str, start: tuple[int, int], end: tuple[int, int], reading: Reading
+) -> tuple[datetime | None, datetime | None]:
+    if segment is None:
+        return None, None
+    told = text(segment, *start)
+    at = times.moment(told, reading.zone)
+    if told and not at:
+        reading.warn(f"{place}: not a time, not taken")
+    if times.happens_twice(told, reading.zone):
+        reading.warn(f"{place}: in the hour that happens twice, the first was taken")
+    return at, times.moment(text(segment, *end), reading.zone)
+
+
+def _between(start: datetime | None, end: datetime | None) -> int | None:
+    """Give the minutes from start to end, if an appointment may last so long."""
+    if not start or not end or end <= start:
+        return None
+    return _lasting(int((end - start).total_seconds() // 60))
+
+
+def _number(whole: str | None, unit: str) -> int | None:
+    """Give so many of a unit in minutes; None if it is no number, or too many."""
     if not whole or not whole.isascii() or not whole.isdigit() or len(whole) > 6:
         return None
-    unit = (text(sch, 10) or "M").upper()
-    return int(whole) // 60 if unit.startswith("S") else int(whole) * 60 if unit.startswith("H") else int(whole)
+    kind = unit.upper()[:1]
+    return _lasting(int(whole) // 60 if kind == "S" else int(whole) * 60 if kind == "H" else int(whole))
+
+
+def _lasting(minutes: int) -> int | None:
+    return minutes if 0 <= minutes <= LONGEST_MINUTES else None
 
 
 def write_times(facts: dict[str, Value], reading: Reading) -> str:

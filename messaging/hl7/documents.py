@@ -1,9 +1,10 @@
 """A document as TXA and its OBX tell it: its number, kind, times, state, and the text where it is text; pure."""
 
 from messaging.hl7 import times
-from messaging.hl7.fields import Reading, text
+from messaging.hl7.fields import Reading
 from messaging.hl7.names import person_line
 from messaging.hl7.read import Message, Segment
+from messaging.hl7.values import text
 from pasmirror.lib import clock
 from patients.facts import Value
 

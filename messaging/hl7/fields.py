@@ -1,24 +1,27 @@
 """Which field holds which facts, both ways: one rule per field, in a table per segment; pure, knows no event.
 
 A field that came speaks of all its components: an address or a name is one value and changes as a whole; `""`
-deletes, absent leaves. PID-13 speaks only of those kinds of telephone it names.
+deletes, absent leaves, and so does a field of blanks and separators. PID-13 speaks only of those kinds of telephone
+it names.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from messaging.hl7 import times
+from messaging.hl7 import times, values
 from messaging.hl7.names import person_line, person_parts, practice_line, practice_parts
 from messaging.hl7.phones import read_phones, write_phones
-from messaging.hl7.read import Segment, split
+from messaging.hl7.read import Segment
 from messaging.hl7.text import DELETED, components, escape, repetitions
 from pasmirror.lib import clock
 from patients.facts import Value
 
 Said = dict[str, Value]
 Raw = dict[int, str]
+Parts = Callable[[Segment, int, Mapping[int, str]], dict[str, str]]
 SEXES = frozenset("MFUOAN")
+CLASSES = frozenset("EIOPRBCNU")
 
 
 @dataclass(slots=True)
@@ -71,28 +74,11 @@ class Rule:
     write: Callable[[Writing], Raw]
 
 
-def text(segment: Segment, number: int, component: int = 1, sub: int = 0) -> str | None:
-    """Give a value without blanks around it: None absent, "" deleted."""
-    value = segment.get(number, component, sub)
-    return value if value is None else value.strip()
-
-
-def _leading(segment: Segment, number: int, repetition: int = 0) -> str:
-    """Give the first subcomponent of a first component; all of it if `&` stands in plain words ("Smith & Sons")."""
-    mark = segment.separators.subcomponent
-    chosen = split(segment.raw(number), segment.separators.repetition)[repetition]
-    first = split(chosen, segment.separators.component)[0]
-    sub = 0 if not mark or f"{mark} " in first or f" {mark}" in first else 1
-    return (segment.get(number, 1, sub, repetition) or "").strip()
-
-
-def composite(number: int, group: str, parts: Mapping[int, str]) -> Rule:
-    """Make the rule of a field whose components are facts."""
+def composite(number: int, group: str, parts: Mapping[int, str], of: Parts = values.of) -> Rule:
+    """Make the rule of a field whose components are facts; `of` reads them."""
 
     def read(segment: Segment, _reading: Reading) -> Said:
-        if not segment.raw(number):
-            return {}
-        return {name: text(segment, number, component) or "" for component, name in parts.items()}
+        return {**of(segment, number, parts)} if segment.raw(number) else {}
 
     def write(writing: Writing) -> Raw:
         rendered = {component: writing.text(name) for component, name in parts.items()}
@@ -107,11 +93,23 @@ def coded(number: int, group: str, name: str) -> Rule:
     return composite(number, group, {1: name})
 
 
+def tabled(number: int, group: str, name: str, table: str, codes: frozenset[str]) -> Rule:
+    """Make the rule of a field whose codes are known; another is taken as it is, with a warning."""
+
+    def read(segment: Segment, reading: Reading) -> Said:
+        value = values.text(segment, number)
+        if value and value.upper() not in codes:
+            reading.warn(f"{segment.name}-{number}: a code outside HL7 table {table}, taken as it is")
+        return {} if value is None else {name: value.upper()}
+
+    return Rule((number,), group, (name,), read, lambda w: {number: w.text(name)})
+
+
 def timed(number: int, group: str, name: str) -> Rule:
     """Make the rule of a field that is one moment."""
 
     def read(segment: Segment, reading: Reading) -> Said:
-        value = text(segment, number)
+        value = values.text(segment, number)
         if not value:
             return {} if value is None else {name: ""}
         at = times.moment(value, reading.zone)
@@ -129,9 +127,20 @@ def timed(number: int, group: str, name: str) -> Rule:
     return Rule((number,), group, (name,), read, write)
 
 
-def _read_name(segment: Segment, reading: Reading) -> Said:
-    said = _NAME.read(segment, reading)
-    return {**said, "family": _leading(segment, 5)} if said else {}
+def _legal(segment: Segment) -> int:
+    """Say which repetition of PID-5 is the name: the legal one, else the first that is no alias and no former name."""
+    if segment.repeats(5) < 2:
+        return 0
+    said = [n for n in range(segment.repeats(5)) if values.of(segment, 5, _NAME_PARTS, n)]
+    kinds = {n: (values.text(segment, 5, 7, n) or "").upper() for n in said}
+    ranked = ([n for n in said if kinds[n] == "L"], [n for n in said if kinds[n] not in _OTHER_NAMES], said, [0])
+    return next(chosen[0] for chosen in ranked if chosen)
+
+
+def _read_name(segment: Segment, _reading: Reading) -> Said:
+    chosen = _legal(segment)
+    said = values.of(segment, 5, _NAME_PARTS, chosen)
+    return {**said, "family": values.leading(segment, 5, chosen)} if said else {}
 
 
 def _home(segment: Segment) -> int:
@@ -141,7 +150,7 @@ def _home(segment: Segment) -> int:
 
 
 def _write_name(writing: Writing) -> Raw:
-    return _among(writing, 5, 0, _NAME_PARTS)
+    return _among(writing, 5, _legal(writing.base) if writing.base else 0, _NAME_PARTS)
 
 
 def _write_address(writing: Writing) -> Raw:
@@ -167,14 +176,12 @@ def _among(writing: Writing, number: int, ours: int, parts: Mapping[int, str], k
 
 def _read_address(segment: Segment, reading: Reading) -> Said:
     chosen = _home(segment)
-    if not segment.get(11, repetition=chosen) and segment.get(11, repetition=chosen) != "":
-        return {}
-    said = {name: (segment.get(11, n, repetition=chosen) or "").strip() for n, name in _ADDRESS_PARTS.items()}
-    return {**said, "line1": _leading(segment, 11, chosen)}
+    said = values.of(segment, 11, _ADDRESS_PARTS, chosen)
+    return {**said, "line1": values.leading(segment, 11, chosen)} if said else {}
 
 
 def _read_born(segment: Segment, reading: Reading) -> Said:
-    value = text(segment, 7)
+    value = values.text(segment, 7)
     if not value:
         return {} if value is None else {"born": ""}
     day = times.partial_date(value)
@@ -184,25 +191,27 @@ def _read_born(segment: Segment, reading: Reading) -> Said:
     return {"born": day}
 
 
-def _read_sex(segment: Segment, reading: Reading) -> Said:
-    value = text(segment, 8)
-    if value is None:
-        return {}
-    if value and value.upper() not in SEXES:
-        reading.warn("PID-8: a code outside HL7 table 0001, taken as it is")
-    return {"sex": value.upper()}
-
-
 def _read_death(segment: Segment, reading: Reading) -> Said:
-    said_at, said_dead = text(segment, 29), text(segment, 30)
-    if said_at is None and said_dead is None:
-        return {}
-    at = times.moment(said_at, reading.zone) if said_at and len(said_at) > 10 else None
-    died_at = clock.iso(at) if at else times.partial_date(said_at) or ""
-    if said_at and not died_at:
+    """Read PID-30, and PID-29 where that has none; a date that cannot be read makes nobody dead, nor alive again."""
+    date, word = values.text(segment, 29), values.text(segment, 30)
+    died_at = _died_at(date, reading) if date else date
+    if date and not died_at:
         reading.warn("PID-29: not a date, not taken")
-    dead = bool(said_at) if said_dead is None else said_dead.upper() in ("Y", "YES", "1", "TRUE")
-    return {"dead": dead, "died_at": died_at if dead else ""}
+    dead = None if word is None else _DEAD.get(word.upper())
+    if word is not None and dead is None:
+        reading.warn("PID-30: neither yes nor no, not taken")
+    if dead is None and died_at is not None:
+        dead = bool(died_at)
+    if dead is None:
+        return {}
+    if not dead:
+        return {"dead": False, "died_at": ""}
+    return {"dead": True} if died_at is None else {"dead": True, "died_at": died_at}
+
+
+def _died_at(text: str, reading: Reading) -> str | None:
+    at = times.moment(text, reading.zone) if len(text) > len("YYYY-MM-DD") else None
+    return clock.iso(at) if at else times.partial_date(text)
 
 
 def _write_death(writing: Writing) -> Raw:
@@ -213,10 +222,8 @@ def _write_death(writing: Writing) -> Raw:
 
 
 def _read_gp(segment: Segment, _reading: Reading) -> Said:
-    if not segment.raw(4):
-        return {}
-    code, family, given, title = (text(segment, 4, n) or "" for n in (1, 2, 3, 6))
-    return {"gp": person_line(family, given, title, code)}
+    said = values.of(segment, 4, _PERSON_PARTS) if segment.raw(4) else {}
+    return {"gp": person_line(said["family"], said["given"], said["title"], said["code"])} if said else {}
 
 
 def _write_gp(writing: Writing) -> Raw:
@@ -225,9 +232,8 @@ def _write_gp(writing: Writing) -> Raw:
 
 
 def _read_practice(segment: Segment, _reading: Reading) -> Said:
-    if not segment.raw(3):
-        return {}
-    return {"practice": practice_line(text(segment, 3) or "", text(segment, 3, 3) or "")}
+    said = values.of(segment, 3, {1: "name", 3: "code"}) if segment.raw(3) else {}
+    return {"practice": practice_line(said["name"], said["code"])} if said else {}
 
 
 def _write_practice(writing: Writing) -> Raw:
@@ -236,10 +242,9 @@ def _write_practice(writing: Writing) -> Raw:
 
 
 def _read_consultant(segment: Segment, _reading: Reading) -> Said:
-    if not segment.raw(7):
-        return {}
-    code, family, given, title = (text(segment, 7, n) or "" for n in (1, 2, 3, 6))
-    return {"consultant": code, "consultant_name": person_line(family, given, title)}
+    said = values.of(segment, 7, _PERSON_PARTS) if segment.raw(7) else {}
+    name = person_line(said["family"], said["given"], said["title"]) if said else ""
+    return {"consultant": said["code"], "consultant_name": name} if said else {}
 
 
 def _write_consultant(writing: Writing) -> Raw:
@@ -252,16 +257,18 @@ def _write_consultant(writing: Writing) -> Raw:
 
 CONSULTANT = ("consultant", "consultant_name")
 _NAME_PARTS = {1: "family", 2: "given", 3: "middle", 5: "title"}
-_NAME = composite(5, "name", _NAME_PARTS)
+_OTHER_NAMES = frozenset("ABMNPS")  # XPN.7, HL7 table 0200: alias, at birth, maiden, nickname, of a partner, coded
+_PERSON_PARTS = {1: "code", 2: "family", 3: "given", 6: "title"}  # XCN
+_DEAD = {**dict.fromkeys(("Y", "YES", "1", "TRUE"), True), **dict.fromkeys(("N", "NO", "0", "FALSE", ""), False)}
 _ADDRESS_PARTS = {1: "line1", 2: "line2", 3: "town", 4: "county", 5: "postcode"}
 _BORN = Rule((7,), "birth", ("born",), _read_born, lambda w: {7: w.mark("born", str(w.facts["born"]).replace("-", ""))})
 PHONES = ("phone", "mobile", "email")
 
 RULES: dict[str, tuple[Rule, ...]] = {
     "PID": (
-        Rule((5,), "name", _NAME.names, _read_name, _write_name),
+        Rule((5,), "name", tuple(_NAME_PARTS.values()), _read_name, _write_name),
         _BORN,
-        Rule((8,), "sex", ("sex",), _read_sex, lambda w: {8: w.text("sex")}),
+        tabled(8, "sex", "sex", "0001", SEXES),
         Rule((11,), "address", tuple(_ADDRESS_PARTS.values()), _read_address, _write_address),
         Rule((13, 14), "phones", PHONES, lambda s, _: read_phones(s), lambda w: write_phones(w.facts, w.gone, w.base)),
         coded(15, "background", "language"),
@@ -275,8 +282,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule((4,), "address", ("gp",), _read_gp, _write_gp),
     ),
     "PV1": (
-        coded(2, "admission", "patient_class"),
-        composite(3, "place", {1: "ward", 2: "bay", 3: "bed", 4: "site"}),
+        tabled(2, "admission", "patient_class", "0004", CLASSES),
+        composite(3, "place", {1: "ward", 2: "bay", 3: "bed", 4: "site"}, values.place),
         coded(4, "admission", "admission_method"),
         Rule((7,), "consultant", CONSULTANT, _read_consultant, _write_consultant),
         coded(10, "consultant", "specialty"),

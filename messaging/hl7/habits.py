@@ -20,11 +20,17 @@ class Habits:
     nhs_authorities: tuple[str, ...] = ("NHS", "NHSNBR", "NHS NUMBER")  # CX.4 that mean the NHS number
     nhs_types: tuple[str, ...] = ("NH", "NHS", "NHSNBR")  # CX.5 that do
     nhs_types_if_valid: tuple[str, ...] = ("HN", "NI")  # CX.5 that do where the check digit is right
+    oids: tuple[str, ...] = ()  # authorities told by their universal id (HD.2) alone: "1.2.3=RXX"
     a05: str = "preadmission"  # what A05 and A38 are of those who are not inpatients: that, or an "appointment"
 
     def __post_init__(self) -> None:
         for name in ("hospital_types", "nhs_authorities", "nhs_types", "nhs_types_if_valid"):
             object.__setattr__(self, name, tuple(each.upper() for each in getattr(self, name)))
+
+    def named(self, authority: str) -> str:
+        """Give an authority as the site calls it, where it came as a universal id."""
+        told = (each.partition("=") for each in self.oids)
+        return next((name for oid, _, name in told if oid == authority), authority)
 
     def clock(self) -> ZoneInfo:
         """Give the zone itself; raises ZoneInfoNotFoundError for an unknown name."""

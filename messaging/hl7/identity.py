@@ -8,13 +8,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from messaging.hl7.habits import Habits
+from messaging.hl7.lengths import LONGEST_TYPE
 from messaging.hl7.read import Segment
+from messaging.hl7.text import escape
 from patients.facts import NOBODY, Named, Value
 from patients.identifiers import FILLER, HOSPITAL, PLACER, VERIFIED, VISIT, Identifier, nhs_digits, why_not_nhs_number
 
 ACCOUNT_WARNING = "no visit number in PV1-19: the account number of PID-18 was taken"
 MOTHER = frozenset({"MTH", "MOTHER"})  # NK1-3, HL7 table 0063
+NHS_OID = "2.16.840.1.113883.2.1.4.1"  # the universal id of the NHS number
 _STATUS = re.compile(r"(?:NSTS)?(0[1-8])")
+_OID = re.compile(r"\d+(?:\.\d+)+")
 
 
 @dataclass(slots=True)
@@ -40,8 +44,10 @@ def person(pid: Segment, habits: Habits) -> Person:
         _nhs(ssn, "PID-19", found)
     elif pid.get(19) == "" and "nhs_number" not in found.nhs:
         found.nhs["nhs_number"] = ""
-    if status := _STATUS.fullmatch(pid.get(32, 1) or ""):
-        found.nhs["nhs_status"] = status.group(1)
+    for repetition in range(pid.repeats(32)):
+        if status := _STATUS.fullmatch(pid.get(32, 1, repetition=repetition) or ""):
+            found.nhs["nhs_status"] = status.group(1)
+            break
     return found
 
 
@@ -81,10 +87,14 @@ def _number(
 ) -> None:
     """Read one CX; `bare`: a type or authority that it leaves out stays blank."""
     value = segment.get(number, 1, repetition=repetition)
-    authority = (segment.get(number, 4, 1, repetition) or "").strip()
+    authority = _authority(segment, number, habits, repetition)
     kind, _, glued = (segment.get(number, 5, repetition=repetition) or "").strip().partition("{")
+    if len(kind) > LONGEST_TYPE:
+        found.warnings.append(f"{segment.name}-{number}: too long to be a type of number, left out")
+        kind = ""
     is_nhs = (
         authority.upper() in habits.nhs_authorities
+        or authority == NHS_OID
         or kind.upper() in habits.nhs_types
         or (kind.upper() in habits.nhs_types_if_valid and bool(value) and not why_not_nhs_number(value or ""))
     )
@@ -106,6 +116,17 @@ def _number(
             found.ids.append(identifier)
 
 
+def _authority(segment: Segment, number: int, habits: Habits, repetition: int = 0) -> str:
+    """Give whose a CX is: the name in CX.4 (HD), else its universal id, or what the site calls that; "" if neither."""
+    name = (segment.get(number, 4, 1, repetition) or "").strip()
+    return habits.named(name or (segment.get(number, 4, 2, repetition) or "").strip())
+
+
+def written(authority: str) -> str:
+    """Give an authority as CX.4: a universal id stands behind its name, which is not known."""
+    return f"&{authority}&ISO" if _OID.fullmatch(authority) else escape(authority)
+
+
 def _nhs(text: str, place: str, found: Person) -> None:
     if why_not_nhs_number(text):
         found.warnings.append(f"{place}: not a valid NHS number, not taken")
@@ -122,16 +143,23 @@ def stay(pv1: Segment | None, pid: Segment | None, habits: Habits) -> tuple[tupl
     for segment, number, warning in ((pv1, 19, ""), (pid, 18, ACCOUNT_WARNING)):
         value = ((segment.get(number, 1) if segment else "") or "").strip()
         if segment and value:
-            authority = (segment.get(number, 4, 1) or "").strip()
+            authority = _authority(segment, number, habits)
+            if number == 19 and _is_doctor(segment):
+                warning = "PV1-19: the same as the doctor of PV1-7, taken as the visit number"
             return (Identifier(VISIT, authority or habits.default_authority, value),), warning
     return (), ""
 
 
-def prior_stay(mrg: Segment) -> tuple[Identifier, ...]:
+def _is_doctor(pv1: Segment) -> bool:
+    """Whether PV1-19 repeats PV1-7, and says nothing that would make it a number: neither whose nor of what type."""
+    return pv1.get(19, 1) == pv1.get(7, 1) and not pv1.get(19, 4) and not pv1.get(19, 5)
+
+
+def prior_stay(mrg: Segment, habits: Habits) -> tuple[Identifier, ...]:
     """Give the visit number that ends or moves: MRG-5, else the account of MRG-3; a blank authority stays blank."""
     for number in (5, 3):
         if value := (mrg.get(number, 1) or "").strip():
-            return (Identifier(VISIT, (mrg.get(number, 4, 1) or "").strip(), value),)
+            return (Identifier(VISIT, _authority(mrg, number, habits), value),)
     return ()
 
 
@@ -140,6 +168,6 @@ def appointment(sch: Segment, habits: Habits) -> tuple[Identifier, ...]:
     found = []
     for number, kind in ((1, PLACER), (2, FILLER)):
         if value := (sch.get(number, 1) or "").strip():
-            authority = (sch.get(number, 2) or "").strip()
+            authority = habits.named((sch.get(number, 2) or sch.get(number, 3) or "").strip())  # EI, not CX
             found.append(Identifier(kind, authority or habits.default_authority, value))
     return tuple(found)

@@ -147,7 +147,7 @@ def _parts(base: News, group: _Group, habits: Habits, reading: Reading) -> Itera
 
 def _of_stay(part: News, mrg: Segment, pv1: Segment | None, pid: Segment | None, habits: Habits) -> News:
     """Add which stay is meant, and how it is numbered now: in PV1-19, or in PID-18 if `pid` is given."""
-    ended = identity.prior_stay(mrg)
+    ended = identity.prior_stay(mrg, habits)
     now, _ = identity.stay(pv1, pid, habits)
     if not ended:
         raise Unclear("no-visit-number", "No number in MRG-5 or MRG-3 says which stay is meant")

@@ -19,7 +19,10 @@ FOLLOWED: dict[str, Event] = {
     **bookings.FOLLOWED,
     **dict.fromkeys(sorted(documents.FOLLOWED), Event.DOCUMENT),
 }
+_OF_PATIENTS = frozenset({"ADT", "SIU", "MDM"})
+_ASKING = frozenset({"ACK", "MFK", "ORR", "QBP", "QCK", "QCN", "QRY", "RSP", "RTB", "ADR", "SRM", "SRR", "SQM", "SQR"})
 _FLAGS = {
+    "charset-doubtful": "MSH-18: the bytes look like UTF-8, which is not what it declares",
     "charset-fallback": "MSH-18: the bytes are not in the declared character set, read as Latin-1",
     "charset-unknown": "MSH-18: unknown character set, read as UTF-8",
     "nul-byte": "zero bytes were left out",
@@ -48,7 +51,7 @@ def news(message: Message, *, habits: Habits) -> News | NotNews:
         return _swap(message, habits)
     movement = movements.of(message)
     event = _event(message, movement, habits)
-    return _told(message, movement, event, habits) if event else _not_followed(message)
+    return _told(message, movement, event, habits) if event else _not_followed(message, habits)
 
 
 def _identity(message: Message, habits: Habits) -> News | NotNews:
@@ -79,6 +82,9 @@ def _told(message: Message, movement: Movement, event: Event, habits: Habits) ->
     at = movements.occurred(message, movement, event, reading)
     if at is None:
         return _parked("no-time", "Neither EVN-6, EVN-2 nor MSH-7 says when it happened", reading, named)
+    sent_again = times.second_reading(message.sent_at_text, reading.zone)
+    if sent_again and (twice := "MSH-7: in the hour that happens twice, the first was taken") not in reading.warnings:
+        reading.warn(twice)
     patient = facts_of((pid, message.first("PD1")), reading)
     if person.nhs:
         patient["nhs"] = person.nhs
@@ -93,6 +99,7 @@ def _told(message: Message, movement: Movement, event: Event, habits: Habits) ->
         movement=movement.number,
         corrects=movement.action == "UPDATE",
         mother=mother,
+        sent_again=sent_again,
     )
     return _of_kind(told, event, message, pid, habits, reading)
 
@@ -104,10 +111,16 @@ def _event(message: Message, movement: Movement, habits: Habits) -> Event | None
     return movements.event_of(message.trigger, movement) or FOLLOWED.get(message.trigger)
 
 
-def _not_followed(message: Message) -> NotNews:
+def _not_followed(message: Message, habits: Habits) -> NotNews:
     if message.trigger.startswith("MFN"):
         return NotNews("master-file", "A master file: wards, clinics and codes are the site file's", parked=False)
-    return NotNews("not-followed", "An event this mirror does not follow yet", parked=False)
+    kind, _, happened = message.trigger.partition("^")
+    if kind in _OF_PATIENTS and not happened:
+        named = whose(message, habits=habits)
+        return _parked("no-event", "Neither MSH-9 nor EVN-1 says which event it is", _reading(message, habits), named)
+    if kind in _ASKING:
+        return NotNews("not-followed", "A reply or a question, which tells no news of a patient", parked=False)
+    return NotNews("not-followed", "An event that is not followed", parked=False)
 
 
 def _swap(message: Message, habits: Habits) -> News | NotNews:
@@ -131,21 +144,25 @@ def _of_kind(
     appointment: Groups = {}
     if event in STAY_EVENTS:
         pv1 = message.first("PV1")
-        stay_ids, warning = identity.stay(pv1, pid, habits)
+        if pv1 is None and event != Event.UPDATE_STAY:
+            return _parked("no-pv1", "There is no PV1 segment: nothing is said of the visit", reading, told.named)
+        stay_ids, warning = identity.stay(pv1, pid, habits) if pv1 else ((), "")
         reading.warnings += [warning] if warning else []
         if not stay_ids and event != Event.UPDATE_STAY:
             return _parked(
                 "no-visit-number", "No visit number in PV1-19, and no account number in PID-18", reading, told.named
             )
         stay = movements.stay_said(event, pv1, message, told.occurred_at, reading) if stay_ids else {}
+        mrg = message.first("MRG") if event in (Event.TO_INPATIENT, Event.TO_OUTPATIENT) else None
+        told = replace(told, prior_stay_ids=identity.prior_stay(mrg, habits)) if mrg else told
     if event in APPOINTMENT_EVENTS:
         appointment_ids, appointment = _appointment(event, message, pid, habits, reading)
         if not appointment_ids:
             return _parked("no-appointment-number", "No appointment number in SCH-1 or SCH-2", reading, told.named)
     document = documents.read(message, reading) if event == Event.DOCUMENT else {}
     if event == Event.DOCUMENT and not document.get("number"):
-        unkeyed = "No document number in TXA-12: kept as a message only"
-        return NotNews("no-document-number", unkeyed, parked=False, warnings=tuple(reading.warnings))
+        unkeyed = "No document number in TXA-12, so it is not known which letter this is"
+        return NotNews("no-document-number", unkeyed, parked=False)  # a letter must not hold up its patient
     whole = replace(
         told,
         stay_ids=stay_ids,
@@ -180,7 +197,7 @@ def _appointment(
     sch = message.first("SCH")
     if sch is None:
         return (), {}
-    said = bookings.read_booking(sch, message, reading) | bookings.read_status(sch, event, reading)
+    said = bookings.read_booking(sch, message, reading, event) | bookings.read_status(sch, event, reading)
     return identity.appointment(sch, habits), said
 
 

@@ -2,14 +2,17 @@
 
 from datetime import datetime
 
-from messaging.hl7 import times
-from messaging.hl7.fields import Reading, text
+from messaging.hl7 import times, values
+from messaging.hl7.fields import Reading
 from messaging.hl7.read import Message, Segment
+from messaging.hl7.values import text
 from pasmirror.lib import clock
 from patients.facts import Groups, Value
 from patients.states import Away, Event
 
-_ADMISSION = (Event.PREADMIT, Event.ADMIT, Event.UPDATE_STAY)
+_PENDING = {1: "pending_ward", 2: "pending_bay", 3: "pending_bed"}  # PL
+_PLANS = (Event.PREADMIT, Event.PLAN_ADMIT)
+_ADMISSION = (*_PLANS, Event.ADMIT, Event.UPDATE_STAY)
 
 
 def read(event: Event, message: Message, at: datetime, reading: Reading) -> Groups:
@@ -18,7 +21,7 @@ def read(event: Event, message: Message, at: datetime, reading: Reading) -> Grou
     planned = _time(message.first("EVN"), 3, reading)
     said: Groups = {}
     expected: dict[str, Value] = {}
-    if event in _ADMISSION and (when := _either(_time(pv2, 8, reading), planned, event == Event.PREADMIT)) is not None:
+    if event in _ADMISSION and (when := _either(_time(pv2, 8, reading), planned, event in _PLANS)) is not None:
         expected["admission_expected_at"] = when
     leaving = _either(_time(pv2, 9, reading), planned, event == Event.PLAN_DISCHARGE)
     if event in (*_ADMISSION, Event.PLAN_DISCHARGE, Event.TRANSFER) and leaving is not None:
@@ -50,12 +53,9 @@ def _time(segment: Segment | None, number: int, reading: Reading) -> str | None:
 
 def _pending_place(event: Event, pv1: Segment | None, planned: str | None) -> dict[str, Value]:
     """Give the bed that is planned: PV1-42, and of a pre-admission else PV1-3."""
-    numbers = {Event.PLAN_TRANSFER: (42,), Event.UPDATE_STAY: (42,), Event.PREADMIT: (42, 3)}.get(event, ())
-    number = next((n for n in numbers if pv1 and pv1.raw(n)), None)
-    said: dict[str, Value] = {}
-    if pv1 and number:
-        names = ("pending_ward", "pending_bay", "pending_bed")
-        said = {name: text(pv1, number, part) or "" for part, name in enumerate(names, start=1)}
+    numbers = (42, 3) if event in _PLANS else (42,) if event in (Event.PLAN_TRANSFER, Event.UPDATE_STAY) else ()
+    told = (values.place(pv1, number, _PENDING) for number in numbers) if pv1 else ()
+    said: dict[str, Value] = {**next((place for place in told if place), {})}
     if event == Event.PLAN_TRANSFER and planned is not None:
         said["pending_at"] = planned
     return said
@@ -70,7 +70,7 @@ def _away(
         return {"back_expected_at": back} if back is not None else {}
     if event not in (Event.LEAVE, Event.DEPART, Event.ARRIVE):
         return {}
-    there = (text(pv1, 11) or "") if pv1 else ""
+    there = values.designated(pv1, 11, 1) if pv1 else ""
     if event == Event.ARRIVE and not there:
         return {}  # arrived back
     said: dict[str, Value] = {

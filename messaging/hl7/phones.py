@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from messaging.hl7.read import Segment
 from messaging.hl7.text import DELETED, components, escape, repetitions
+from messaging.hl7.values import text
 from patients.facts import Value
 
 KINDS = {
@@ -15,10 +16,12 @@ MARKS = {"phone": ("PRN", "PH"), "mobile": ("PRN", "CP"), "email": ("NET", "Inte
 
 
 def read_phones(pid: Segment) -> dict[str, Value]:
-    """Give what PID-13 says, and what PID-14 says of mobile and e-mail; a kind not named is not spoken of."""
-    if pid.raw(13) == DELETED:
-        return dict.fromkeys(MARKS, "")
-    return {name: (_value(pid, *place, name) or "").strip() for name, place in _places(pid).items()}
+    """Give what PID-13 says, and what PID-14 says of mobile and e-mail; a kind not named is not spoken of.
+
+    PID-13 deleted as a whole leaves what PID-14 says.
+    """
+    gone: dict[str, Value] = dict.fromkeys(MARKS, "") if pid.raw(13) == DELETED else {}
+    return {**gone, **{name: _value(pid, *place, name) or "" for name, place in _places(pid).items()}}
 
 
 def _places(pid: Segment) -> dict[str, tuple[int, int]]:
@@ -39,8 +42,8 @@ def _kind(pid: Segment, number: int, repetition: int) -> str:
 
 def _value(pid: Segment, number: int, repetition: int, name: str) -> str | None:
     order = (4, 1) if name == "email" else (1, 12)
-    values = (pid.get(number, part, repetition=repetition) for part in order)
-    return next((value for value in values if value is not None), None)
+    said = (text(pid, number, part, repetition) for part in order)
+    return next((value for value in said if value is not None), None)
 
 
 def write_phones(facts: Mapping[str, Value], gone: frozenset[str], base: Segment | None) -> dict[int, str]:

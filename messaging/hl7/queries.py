@@ -55,7 +55,7 @@ def patient_appointments(who: Identifier, *, dialect: Dialect, control_id: str, 
 
 def _qrd(who: Identifier, what: str, *, dialect: Dialect, control_id: str, now: datetime) -> str:
     """Give a QRD: a deferred reply is never asked for; QRD-8 is the number and, as its ninth part, its authority."""
-    subject = components(escape(who.value), "", "", "", "", "", "", "", escape(who.authority))
+    subject = components(escape(who.value), "", "", "", "", "", "", "", identity.written(who.authority))
     return segment(
         "QRD",
         {

@@ -232,6 +232,8 @@ def _decoded(bare: bytes, separators: Separators) -> tuple[str, str, tuple[str, 
     elif not codec:
         flags.append("charset-unknown")
     text = _as(bare, codec or "utf-8")
+    if codec not in ("", "ascii", "utf-8") and not bare.isascii() and _as(bare, "utf-8") is not None:
+        flags.append("charset-doubtful")
     if text is None or (codec == "iso8859-1" and _WINDOWS.search(bare)):
         flags.append("charset-fallback")
         codec, text = next((name, read) for name in _INSTEAD if (read := _as(bare, name)) is not None)

@@ -50,6 +50,12 @@ def happens_twice(text: str | None, zone: ZoneInfo = SITE) -> bool:
     return bool(found and found["hour"] and not found["offset"] and at and _ambiguous(at.astimezone(zone)))
 
 
+def second_reading(text: str | None, zone: ZoneInfo = SITE) -> datetime | None:
+    """Give the later moment that a time in the hour that happens twice may mean; None if it can only mean one."""
+    at = moment(text, zone)
+    return at.astimezone(zone).replace(fold=1).astimezone(UTC) if at and happens_twice(text, zone) else None
+
+
 def _ambiguous(local: datetime) -> bool:
     return local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset() and not _missing(local)
 

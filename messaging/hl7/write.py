@@ -179,7 +179,8 @@ def _sch(change: ChangeFacts, dialect: Dialect, reading: Reading) -> str:
     numbers = {}
     for number, kind in ((1, PLACER), (2, FILLER)):
         ours = _first(change.ids(Kind.APPOINTMENT, kind), dialect, kind)
-        numbers[number] = components(escape(ours[0].value), escape(ours[0].authority)) if ours else ""
+        whose = identity.written(ours[0].authority).replace("&", "^") if ours else ""  # EI, not CX
+        numbers[number] = components(escape(ours[0].value), whose) if ours else ""
     return segment(
         "SCH",
         {
@@ -201,7 +202,7 @@ def _first(ids: Sequence[Identifier], dialect: Dialect, type_: str) -> list[Iden
 
 
 def _cx(identifier: Identifier) -> str:
-    return components(escape(identifier.value), "", "", escape(identifier.authority), escape(identifier.type))
+    return components(escape(identifier.value), "", "", identity.written(identifier.authority), escape(identifier.type))
 
 
 def _nhs_cx(number: str) -> list[str]:

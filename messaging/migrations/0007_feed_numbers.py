@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     """The table."""
 
     dependencies = [
-        ("messaging", "0005_feed_hours"),
+        ("messaging", "0006_channel_declared"),
     ]
 
     operations = [

@@ -5,6 +5,7 @@ connection holds at most one read and one begun frame. What takes too long is lo
 """
 
 import asyncio
+import itertools
 import time
 from collections.abc import Sequence
 from typing import Any, Protocol, cast
@@ -21,6 +22,7 @@ from pasmirror.lib.crash import Point
 log = structlog.get_logger()
 LINGER = 0.2  # seconds to wait for the CR of a frame that ends in FS alone
 DRAIN = 5.0  # seconds that a peer we have refused may go on sending, so that it can read why
+_numbers = itertools.count(1)
 
 
 class House(Protocol):
@@ -49,6 +51,7 @@ class Conversation(asyncio.Protocol):
     def __init__(self, house: House, peer: str) -> None:
         self.house = house
         self.peer = peer
+        self.number = next(_numbers)  # of all this process has had
         self.framer = Framer(house.policy.frame_limit)
         self.heard = time.monotonic()  # when the last whole frame came, or the connection
         self.begun_at = 0.0  # when the frame under way began, or could be read on
@@ -67,15 +70,16 @@ class Conversation(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, if its certificate will do."""
         self.transport = cast(asyncio.Transport, transport)
-        if why := self.house.entered(self) or self._why_not():
+        if why := self.house.entered(self) or self.why_not():
             self.house.turned_away += 1
             log.warning("listen.turned_away", peer=self.peer, why=why)
             self.transport.abort()
 
-    def _why_not(self) -> str | None:
+    def why_not(self) -> str | None:
+        """Say why its peer may not speak here, by what is declared now; None if it may."""
         declared, spoken = self.house.policy.tls, self._extra("ssl_object")
-        if declared is None:
-            return None
+        if (why := self.house.policy.why_not_peer(self.peer)) or declared is None:
+            return why
         if spoken is None:
             return "it does not speak TLS"
         names, fingerprint = tls.shown(spoken)
@@ -117,7 +121,7 @@ class Conversation(asyncio.Protocol):
                 if piece.octets > 1:
                     log.info("listen.junk", peer=self.peer, octets=piece.octets, torn=piece.torn)
                 continue
-            arrived = Frame(self.peer, piece) if isinstance(piece, bytes) else self._too_long(piece)
+            arrived = self._frame(piece) if isinstance(piece, bytes) else self._too_long(piece)
             self.heard = time.monotonic()
             self.waiting += 1
             self.house.submit(arrived, self)
@@ -128,7 +132,10 @@ class Conversation(asyncio.Protocol):
         """Nothing behind it can be read: the answer is the last thing said."""
         self._ending_at = time.monotonic()
         limit = self.house.policy.frame_limit
-        return Frame(self.peer, piece.head, f"Longer than {limit} bytes: only its beginning is kept")
+        return self._frame(piece.head, f"Longer than {limit} bytes: only its beginning is kept")
+
+    def _frame(self, raw: bytes, fault: str = "") -> Frame:
+        return Frame(self.peer, raw, fault, self.number)
 
     def answered(self, answers: Sequence[bytes | None]) -> None:
         """Say the answers to the next frames; None for one that was not stored: then end."""
@@ -141,6 +148,7 @@ class Conversation(asyncio.Protocol):
             crash.at(Point.INTAKE_ANSWERED)
             if failed:
                 log.warning("listen.ended", peer=self.peer, fault="NotStored")
+                self.waiting, self._ending_at = 0, time.monotonic()
                 self.transport.close()
             else:
                 self._flow()
@@ -163,11 +171,14 @@ class Conversation(asyncio.Protocol):
     def _part(self) -> None:
         """Say goodbye; what a refused peer is still sending is thrown away meanwhile, so that it can read why."""
         assert self.transport is not None  # noqa: S101 - for the types
-        if self.framer.refused and self.transport.can_write_eof():
-            self.transport.resume_reading()
-            self.transport.write_eof()
-        else:
-            self.transport.close()
+        try:
+            if self.framer.refused and self.transport.can_write_eof():
+                self.transport.resume_reading()
+                self.transport.write_eof()
+                return
+        except OSError:  # it has hung up on what we told it
+            pass
+        self.transport.close()
 
     def stop(self) -> None:
         """Take what is whole, answer it, and end."""

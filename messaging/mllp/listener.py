@@ -5,7 +5,6 @@ stored by one worker thread. If they cannot be stored, nothing is answered and t
 """
 
 import asyncio
-import contextlib
 import socket
 import ssl
 import time
@@ -17,6 +16,7 @@ from typing import Any
 import structlog
 
 from messaging.hl7.habits import FeedPolicy
+from messaging.mllp import ports
 from messaging.mllp.conversation import Conversation
 from messaging.services.arrivals import Frame
 
@@ -36,6 +36,7 @@ class Listener:
 
     `store` gets frames in order and gives their answers, None for one it could not store; it may raise anything.
     `shared`: other processes may listen on the same port, and the kernel deals connections out.
+    `at_end` is called once, on the thread that called `store`.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Listener:
         port: int,
         tls: ssl.SSLContext | None = None,
         shared: bool = False,
+        at_end: Callable[[], None] | None = None,
     ) -> None:
         self.policy = policy
         self.host = host
@@ -54,8 +56,10 @@ class Listener:
         self.tls = tls
         self.shared = shared
         self.worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="intake")
+        self.failed: asyncio.Future[BaseException]  # done once it stands still for good, and the process should end
         self.frames = self.batches = self.junk = self.turned_away = 0
         self._store = store
+        self._at_end = at_end
         self._waiting: deque[tuple[Frame, Conversation]] = deque()
         self._arrived = asyncio.Event()
         self._stopping = False
@@ -67,10 +71,13 @@ class Listener:
 
     async def start(self) -> None:
         """Listen; raises OSError when the port is in use."""
-        self._sockets = _listening(self.host, self.port, shared=self.shared)
+        self._sockets = ports.listening(self.host, self.port, shared=self.shared)
         self.port = self._sockets[0].getsockname()[1]
+        self.failed = asyncio.get_running_loop().create_future()
         self._tasks = [asyncio.create_task(self._accept_forever(each)) for each in self._sockets]
         self._tasks += [asyncio.create_task(self._commit_forever()), asyncio.create_task(self._watch_forever())]
+        for task in self._tasks:
+            task.add_done_callback(self._task_ended)
         log.info("listen.open", channel=self.policy.channel, port=self.port, tls=self.tls is not None)
 
     async def stop(self) -> None:
@@ -93,8 +100,29 @@ class Listener:
         for each in unfinished:
             each.cancel()
         await asyncio.gather(*unfinished, return_exceptions=True)
+        if self._at_end:
+            await asyncio.get_running_loop().run_in_executor(self.worker, self._at_end)
         self.worker.shutdown(wait=True)
         log.info("listen.closed", channel=self.policy.channel, frames=self.frames)
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and not self.failed.done() and (fault := task.exception()):
+            log.error("listen.failed", channel=self.policy.channel, fault=type(fault).__name__)
+            self.failed.set_result(fault)
+
+    def adopt(self, policy: FeedPolicy) -> None:
+        """Go by a changed policy; whoever it would not let in is cut off."""
+        self.policy = policy
+        for who in list(self._inside):
+            if why := who.why_not():
+                who.cut(f"the declaration has changed: {why}")
+
+    def cut_all(self, why: str) -> None:
+        """End every connection, those whose handshake is under way too."""
+        for task in self._entering:
+            task.cancel()
+        for who in list(self._inside):
+            who.cut(why)
 
     def sentence(self) -> str:
         """Say what it is doing, for the heartbeat."""
@@ -126,7 +154,7 @@ class Listener:
             log.warning("listen.no_handshake", fault=type(fault).__name__, why=getattr(fault, "reason", None))
 
     async def _let_in(self, sock: socket.socket, peer: str) -> None:
-        _keep_alive(sock)
+        ports.keep_alive(sock)
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: Conversation(self, peer),
@@ -219,7 +247,23 @@ class Listener:
                 self._octets -= len(arrived.raw)
                 told.setdefault(by, []).append(answer)
             for by, own in told.items():
-                by.answered(own)
+                self._tell(by, own)
+
+    def _tell(self, by: Conversation, answers: Sequence[bytes | None]) -> None:
+        if None in answers:
+            self._drop(by)
+        try:
+            by.answered(answers)
+        except Exception as fault:  # noqa: BLE001 - whatever it is, it must cost no other its answer
+            log.error("listen.not_answered", peer=by.peer, fault=type(fault).__name__)
+            by.cut("it cannot be answered")
+
+    def _drop(self, by: Conversation) -> None:
+        """Drop what came behind a frame that was not stored: the peer sends both again, and in their order."""
+        self._octets -= sum(len(arrived.raw) for arrived, who in self._waiting if who is by)
+        self._waiting = deque(each for each in self._waiting if each[1] is not by)
+        if not self._waiting:
+            self._arrived.clear()
 
     def _next_batch(self) -> list[tuple[Frame, Conversation]]:
         batch, octets = [self._waiting.popleft()], 0
@@ -240,35 +284,3 @@ class Listener:
             for who in list(self._inside):
                 if why := who.overdue(now):
                     who.cut(why)
-
-
-def _listening(host: str, port: int, *, shared: bool) -> list[socket.socket]:
-    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    made: list[socket.socket] = []
-    try:
-        for family, _, _, _, address in dict.fromkeys(found):
-            sock = socket.socket(family, socket.SOCK_STREAM)
-            made.append(sock)
-            sock.setblocking(False)  # noqa: FBT003 - the socket's own signature
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if shared:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            if family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            sock.bind(address)
-            sock.listen(256)
-    except BaseException:
-        for sock in made:
-            sock.close()
-        raise
-    return made
-
-
-def _keep_alive(sock: socket.socket) -> None:
-    """Have the kernel find out within two minutes that a silent peer is gone."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 20), ("TCP_KEEPCNT", 3)):
-        if hasattr(socket, name):
-            with contextlib.suppress(OSError):
-                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -5,7 +5,7 @@ from messaging.models.emission import Emission, Incarnation
 from messaging.models.gaps import FeedHour, FeedNumbers
 from messaging.models.inbound import Channel, Inbound, MessageKey
 from messaging.models.outbound import Attempt, Outbound
-from messaging.models.parking import Hold, Ruling
+from messaging.models.parking import Hold, NumberNamed, Ruling
 
 __all__ = [
     "Attempt",
@@ -19,6 +19,7 @@ __all__ = [
     "Incarnation",
     "Lane",
     "MessageKey",
+    "NumberNamed",
     "Outbound",
     "Ruling",
 ]

@@ -14,6 +14,7 @@ class Channel(models.Model):
     received_at = models.DateTimeField(null=True)  # when the newest message came
     clock_ahead = models.FloatField(default=0.0)  # seconds the sender's clock runs before ours, learned
     policy = models.JSONField(default=dict)  # the site file's [feed], as messaging.hl7.habits reads it
+    declared = models.BooleanField(default=True)  # false once the site file no longer names it
 
     def __str__(self) -> str:
         return self.code
@@ -53,6 +54,7 @@ class Inbound(models.Model):
                 condition=models.Q(outcome="stored", waiting_since__isnull=False),
             ),
             models.Index(fields=["patient"], name="inbound_parked", condition=models.Q(outcome="parked")),
+            models.Index(fields=["received_at"], name="inbound_refused", condition=models.Q(outcome="refused")),
             models.Index(fields=["control_id"], name="inbound_control_id"),
             BrinIndex(
                 fields=["received_at"], autosummarize=True, name="inbound_received"

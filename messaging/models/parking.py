@@ -12,8 +12,23 @@ class Hold(models.Model):
     authority = models.TextField(blank=True, default="")
     value = models.TextField(blank=True, default="")
 
+    class Meta:
+        """Found by patient, and where there is none, by number."""
+
+        indexes = [models.Index(fields=["value"], name="hold_of_number", condition=models.Q(patient__isnull=True))]
+
     def __str__(self) -> str:
         return f"hold of inbound {self.message}"
+
+
+class NumberNamed(models.Model):
+    """A number in a message that a person settled while nobody had it; so that the message is found by it still."""
+
+    message = models.BigIntegerField()
+    value = models.TextField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"number in inbound {self.message}"
 
 
 class Ruling(models.Model):

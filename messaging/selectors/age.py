@@ -1,13 +1,45 @@
-"""How old the record is: when the newest message came on any channel. Cheap enough to ask with every page."""
+"""How old the record is: as old as the declared feed that is furthest behind. Cheap enough to ask with every page."""
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from django.db.models import Max
+from django.db.models import OuterRef, Subquery
+from django.db.models.functions import Coalesce
 
-from messaging.models import Channel
+from messaging.models import Channel, Inbound
+from messaging.states import Outcome
+
+ALIKE = timedelta(minutes=1)  # feeds that stand no further apart are equally new
 
 
-def data_as_at() -> datetime | None:
-    """Give when the PAS was last heard; None if never."""
-    newest: datetime | None = Channel.objects.aggregate(newest=Max("received_at"))["newest"]
-    return newest
+@dataclass(frozen=True, slots=True)
+class Age:
+    """What the record holds is as at `at` (None: nothing is heard yet); `late`: the feed that is behind the others."""
+
+    at: datetime | None
+    late: str = ""
+
+
+def data() -> Age:
+    """Give up to when the record holds what the PAS has said: what came and is not applied yet is not in it.
+
+    A feed that the site file names no more counts only where none is declared.
+    """
+    feeds = _feeds()
+    if not feeds:
+        return Age(None)
+    never = [code for code, at in feeds if at is None]
+    if never:
+        return Age(None, never[0] if len(never) < len(feeds) else "")
+    stands = sorted((at, code) for code, at in feeds if at is not None)
+    (oldest, code), (newest, _) = stands[0], stands[-1]
+    return Age(oldest, code if newest - oldest >= ALIKE else "")
+
+
+def _feeds() -> list[tuple[str, datetime | None]]:
+    """Give each feed with when its oldest message not yet applied came, else its newest."""
+    stored = Inbound.objects.filter(channel=OuterRef("pk"), outcome=Outcome.STORED).order_by("number")
+    rows = Channel.objects.annotate(stands=Coalesce(Subquery(stored.values("received_at")[:1]), "received_at"))
+    found = list(rows.order_by("code").values_list("code", "stands", "declared"))
+    declared = [(code, at) for code, at, named in found if named]
+    return declared or [(code, at) for code, at, _ in found]

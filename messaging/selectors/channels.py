@@ -6,7 +6,7 @@ from messaging.models import Channel
 
 def declared() -> dict[str, FeedPolicy]:
     """Give the policy of every declared feed by channel code, in the site file's order."""
-    rows = Channel.objects.exclude(policy={}).order_by("pk").values_list("code", "policy")
+    rows = Channel.objects.filter(declared=True).order_by("pk").values_list("code", "policy")
     policies = {code: FeedPolicy.of({**policy, "channel": code}) for code, policy in rows}
     return dict(sorted(policies.items(), key=lambda each: each[1].place))
 

@@ -28,6 +28,17 @@ class Parked:
 
 
 @dataclass(frozen=True, slots=True)
+class OfPatient:
+    """What is set aside of one patient: those that need a person, oldest first, and how many wait behind any of them.
+
+    How many wait behind each is not told here (0): some wait behind several.
+    """
+
+    heads: list[Parked]
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sought:
     """What to find among them; "" asks nothing. `state`: one of STATES; `number`: a patient's."""
 
@@ -39,6 +50,7 @@ class Sought:
     state: str = ""
 
 
+SHOWN = 200  # of those that wait behind one
 STATES = {
     "": "Needs a person",
     "waits": "Waits behind another",
@@ -46,16 +58,12 @@ STATES = {
 }
 
 
-def of_patient(patient: int) -> list[Parked]:
-    """Give what is set aside of a patient, oldest first; nothing where the feed is up to date for this patient."""
+def of_patient(patient: int) -> OfPatient:
+    """Give what is set aside of a patient; nothing where the feed is up to date for this patient."""
     held = Hold.objects.filter(patient=patient).values("message")
-    return _told(_heads().filter(Q(pk__in=held) | Q(patient=patient)))
-
-
-def everything(*, limit: int = 100, before: int | None = None) -> list[Parked]:
-    """Give the newest of all that are set aside, `limit` at a time; `before`: the message the last page ended with."""
-    heads = _heads() if before is None else _heads().filter(pk__lt=before)
-    return _told(heads.order_by("-pk")[:limit])
+    heads = list(_heads().filter(Q(pk__in=held) | Q(patient=patient)).select_related("channel"))
+    behind = holds.behind([row.pk for row in heads]) if heads else ()
+    return OfPatient([_one(row, 0) for row in heads], len(behind))
 
 
 def find(sought: Sought, *, limit: int = 50, before: int | None = None) -> list[Parked]:
@@ -79,14 +87,20 @@ def was_set_aside(found: Inbound) -> bool:
 
 
 def waiting_behind(message: int) -> list[Inbound]:
-    """Give the messages that wait behind one, oldest first, without their bodies."""
-    return list(Inbound.objects.filter(pk__in=holds.behind([message])).defer("raw", "answer").order_by("pk"))
+    """Give the first SHOWN of the messages that wait behind one, oldest first, without their bodies."""
+    first = sorted(holds.behind([message]))[:SHOWN]
+    return list(Inbound.objects.filter(pk__in=first).defer("raw", "answer").order_by("pk"))
 
 
 def ahead_of(message: int) -> list[int]:
     """Give those that need a person and behind which this one waits, oldest first."""
-    heads = _heads().filter(pk__lt=message).values_list("pk", flat=True)
-    return [head for head in heads if message in holds.behind([head])]
+    return holds.ahead(message)
+
+
+def alike(found: Inbound) -> int:
+    """Give how many are set aside as this one is, itself included: the same sender, trigger and code."""
+    kind = {"sender": found.sender, "trigger": found.trigger, "code": found.code}
+    return Inbound.objects.filter(outcome=Outcome.PARKED, **kind).count()
 
 
 def _in_state(state: str) -> QuerySet[Inbound]:
@@ -119,17 +133,21 @@ def _heads() -> QuerySet[Inbound]:
 
 
 def _told(rows: QuerySet[Inbound]) -> list[Parked]:
-    return [
-        Parked(
-            channel=row.channel.code,
-            message=row.pk,
-            received_at=row.received_at,
-            sender=row.sender,
-            trigger=row.trigger,
-            code=row.code,
-            reason=row.reason,
-            patient=row.patient,
-            waiting=len(holds.behind([row.pk])) if row.outcome == Outcome.PARKED and row.code != WAITS else 0,
-        )
-        for row in rows.select_related("channel")
-    ]
+    found = list(rows.select_related("channel"))
+    heads = [row.pk for row in found if row.outcome == Outcome.PARKED and row.code != WAITS]
+    waiting = holds.counts(heads) if heads else {}
+    return [_one(row, waiting.get(row.pk, 0)) for row in found]
+
+
+def _one(row: Inbound, waiting: int) -> Parked:
+    return Parked(
+        channel=row.channel.code,
+        message=row.pk,
+        received_at=row.received_at,
+        sender=row.sender,
+        trigger=row.trigger,
+        code=row.code,
+        reason=row.reason,
+        patient=row.patient,
+        waiting=waiting,
+    )

@@ -34,11 +34,12 @@ def feed_status() -> FeedStatus:
     )
 
 
+# Each number by an index of its own; what came is counted by the channels, which number it without gaps.
 _STATUS = """
-SELECT count(*), count(*) FILTER (WHERE outcome IN ('applied', 'already', 'filed')),
-       count(*) FILTER (WHERE outcome = 'parked'), count(*) FILTER (WHERE outcome = 'refused'),
-       count(*) FILTER (WHERE outcome = 'stored'),
-       extract(epoch FROM clock_timestamp() - min(received_at) FILTER (WHERE outcome = 'stored'))::float,
-       (SELECT max(received_at) FROM messaging_channel)
-FROM messaging_inbound
+SELECT c.received, c.received - p.parked - r.refused - s.waiting, p.parked, r.refused, s.waiting,
+       extract(epoch FROM clock_timestamp() - s.oldest)::float, c.newest
+FROM (SELECT coalesce(sum(last), 0)::bigint AS received, max(received_at) AS newest FROM messaging_channel) c,
+     (SELECT count(*) AS parked FROM messaging_inbound WHERE outcome = 'parked') p,
+     (SELECT count(*) AS refused FROM messaging_inbound WHERE outcome = 'refused') r,
+     (SELECT count(*) AS waiting, min(received_at) AS oldest FROM messaging_inbound WHERE outcome = 'stored') s
 """

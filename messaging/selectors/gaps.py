@@ -25,19 +25,20 @@ class Standing:
 
 
 def standing() -> list[Standing]:
-    """Give every channel, by code."""
+    """Give every declared channel, by code."""
     now = clock.now()
-    return [of(row, now) for row in Channel.objects.order_by("code")]
+    return [of(row, now) for row in Channel.objects.filter(declared=True).order_by("code")]
 
 
 def of(channel: Channel, now: datetime) -> Standing:
-    """Give how a channel stands."""
+    """Give how a channel stands; one that is not declared is never too quiet."""
     known = {row.hour: gaps.usual(row.longest) for row in FeedHour.objects.filter(channel=channel)}
     usual = known.get(gaps.hour_of_week(now))
     if channel.received_at is None:
         return Standing(channel.code, None, None, usual, None)
     age = (now - channel.received_at).total_seconds()
-    return Standing(channel.code, channel.received_at, age, usual, gaps.quiet(age, usual))
+    quiet = gaps.quiet(age, usual) if channel.declared else None
+    return Standing(channel.code, channel.received_at, age, usual, quiet)
 
 
 def first_came(channel: Channel) -> datetime | None:

@@ -2,12 +2,11 @@
 
 from collections.abc import Collection
 
-from django.db.models import Q
+from django.db import connection
 
-from messaging.models import Hold, Inbound
-from messaging.states import Outcome
+from messaging.models import Hold
 from patients.identifiers import Identifier
-from patients.services.taken import WAITS, Blocked
+from patients.services.taken import Blocked
 
 
 def standing() -> Blocked:
@@ -23,15 +22,52 @@ def standing() -> Blocked:
 
 def behind(messages: Collection[int]) -> set[int]:
     """Give the messages that wait behind these, directly or behind another that does."""
-    found: set[int] = set()
-    fresh = set(messages)
-    first = min(fresh, default=0)
-    while fresh:
-        holds = list(Hold.objects.filter(message__in=fresh).values_list("patient", "value"))
-        same = Q(patient__in={patient for patient, _ in holds if patient})
-        same |= Q(patient=None, value__in={value for patient, value in holds if patient is None})
-        waiting = Inbound.objects.filter(outcome=Outcome.PARKED, code=WAITS, pk__gt=first)
-        near = Hold.objects.filter(same).exclude(message__in=found | fresh).values("message")
-        fresh = set(waiting.filter(pk__in=near).values_list("pk", flat=True))
-        found |= fresh
-    return found
+    with connection.cursor() as cursor:
+        cursor.execute(_BEHIND, {"heads": list(messages), "first": min(messages, default=0)})
+        return {message for (message,) in cursor.fetchall()}
+
+
+def counts(messages: Collection[int]) -> dict[int, int]:
+    """Give how many wait behind each of these."""
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNTS, [list(messages)])
+        return dict(cursor.fetchall())
+
+
+def ahead(message: int) -> list[int]:
+    """Give the messages that need a person and behind which this one waits, oldest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(_AHEAD, [message])
+        return [head for (head,) in cursor.fetchall()]
+
+
+# Who is held as k is: the same patient, or where there is none the same number.
+_NEAR = """LATERAL (
+    SELECT h.message FROM messaging_hold h WHERE h.patient = k.patient
+    UNION ALL
+    SELECT h.message FROM messaging_hold h WHERE h.patient IS NULL AND k.patient IS NULL AND h.value = k.value) near"""
+_WAITING = "messaging_inbound i ON i.id = near.message AND i.outcome = 'parked' AND i.code = 'waits' AND i.id > FIRST"
+# From whom HEADS hold to who is held by what waits for one of these: everybody is looked at once.
+_BEHIND = """WITH RECURSIVE
+held(patient, value) AS (
+    SELECT patient, CASE WHEN patient IS NULL THEN value END FROM messaging_hold WHERE message = ANY(HEADS)
+    UNION
+    SELECT o.patient, CASE WHEN o.patient IS NULL THEN o.value END
+    FROM held k CROSS JOIN NEAR JOIN WAITING JOIN messaging_hold o ON o.message = i.id
+)
+SELECT DISTINCT i.id FROM held k CROSS JOIN NEAR JOIN WAITING""".replace("NEAR", _NEAR).replace("WAITING", _WAITING)
+_COUNTS = """SELECT asked.head, (SELECT count(*) FROM (BEHIND) waiting)
+FROM unnest(%s::bigint[]) AS asked(head)""".replace(
+    "BEHIND", _BEHIND.replace("HEADS", "ARRAY[asked.head]").replace("FIRST", "asked.head")
+)
+_BEHIND = _BEHIND.replace("HEADS", "%(heads)s::bigint[]").replace("FIRST", "%(first)s")
+# From who waits to what came before and holds the same, until there is no more.
+_AHEAD = """WITH RECURSIVE
+chain(message, waits) AS (
+    SELECT id, code = 'waits' FROM messaging_inbound WHERE id = %s
+    UNION
+    SELECT i.id, i.code = 'waits' FROM chain c JOIN messaging_hold k ON k.message = c.message AND c.waits
+    CROSS JOIN NEAR
+    JOIN messaging_inbound i ON i.id = near.message AND i.outcome = 'parked' AND i.id < c.message
+)
+SELECT message FROM chain WHERE NOT waits ORDER BY message""".replace("NEAR", _NEAR)

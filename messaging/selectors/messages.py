@@ -1,5 +1,6 @@
 """Finds messages that came, and reads one with all that is known of it: its answer, and what it changed."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -9,7 +10,7 @@ from django.db.models import Max, Q
 from messaging.hl7 import named
 from messaging.hl7.named import Named
 from messaging.hl7.read import Message, Unreadable
-from messaging.models import Channel, Hold, Inbound, MessageKey
+from messaging.models import Channel, Hold, Inbound, MessageKey, NumberNamed
 from pasmirror.lib.models import AuditRow
 from patients.identifiers import nhs_digits
 from patients.models import Change, Patient, PatientIdentifier
@@ -74,7 +75,7 @@ def find(sought: Sought, *, before: int | None = None, limit: int = PAGE, reach:
         wanted &= Q(pk__gt=newest - reach)
     asked = {
         "control_id": sought.control_id,
-        "trigger": sought.trigger,
+        "trigger__iexact": sought.trigger,
         "channel__code": sought.channel,
         "outcome": sought.outcome,
         "received_at__gte": sought.since,
@@ -85,12 +86,32 @@ def find(sought: Sought, *, before: int | None = None, limit: int = PAGE, reach:
 
 
 def of_number(number: str) -> Q:
-    """Give the condition "about whoever has or had this hospital or NHS number, or naming it while nobody has it"."""
+    """Give the condition "about whoever has or had this hospital or NHS number, or naming it while nobody has it".
+
+    The messages about records that were merged into theirs are meant as well. Letters as typed, or all in one case.
+    """
     typed = "".join(number.split())
-    patients = set(PatientIdentifier.objects.filter(value__iexact=typed).values_list("patient", flat=True))
+    spelt = {typed, typed.upper(), typed.lower()}
+    numbered = Q(value__in=spelt, until=None) | Q(value__in=spelt, until__isnull=False)  # one index for each
+    patients = set(PatientIdentifier.objects.filter(numbered).values_list("patient", flat=True))
     patients |= set(Patient.objects.filter(nhs_number=nhs_digits(number)).values_list("pk", flat=True))
-    held = Hold.objects.filter(Q(patient__in=patients) | Q(value__iexact=typed))
-    return Q(patient__in=patients) | Q(pk__in=set(held.values_list("message", flat=True)))
+    patients |= _merged_into(patients)
+    held = Hold.objects.filter(Q(patient__in=patients) | Q(patient=None, value__in=spelt))
+    named = NumberNamed.objects.filter(value__in=spelt)
+    return Q(patient__in=patients) | Q(
+        pk__in={*held.values_list("message", flat=True), *named.values_list("message", flat=True)}
+    )
+
+
+def _merged_into(patients: Collection[int]) -> set[int]:
+    """Give the records that were merged into these, or into one that was."""
+    found: set[int] = set()
+    fresh = set(patients)
+    while fresh:
+        merged = Patient.objects.filter(merged_into__in=fresh).values_list("pk", flat=True)
+        fresh = set(merged) - found - fresh
+        found |= fresh
+    return found
 
 
 def one(message: int) -> Inbound | None:
@@ -123,11 +144,12 @@ def repeats(message: int) -> int:
 
 def changes(found: Inbound) -> list[Change]:
     """Give the changes of the record that this message made, oldest first."""
-    made = Q(pk=found.change)
-    if found.patient is not None:
-        whose = Q(patient=found.patient) | Q(patient__merged_into=found.patient)
-        made |= whose & Q(origin=f"feed:{found.pk}")
-    return list(Change.objects.filter(made).order_by("pk"))
+    return list(Change.objects.filter(made_by(found.pk)).order_by("pk"))
+
+
+def made_by(message: int) -> Q:
+    """Give the condition "made by this message"; both halves of it, so that the index is used."""
+    return Q(origin=f"feed:{message}", origin__startswith="feed:")
 
 
 def altered(change: Change) -> list[Altered]:

@@ -16,11 +16,15 @@ ENVELOPE = "batch"  # the code of the row that keeps what stands around a batch'
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame as received; `fault` says why it cannot be taken, if the door has seen that already."""
+    """One frame as received; `fault` says why it cannot be taken, if the door has seen that already.
+
+    Frames of one `connection` (0: each stands for itself) are stored in their order or not at all.
+    """
 
     peer: str
     raw: bytes
     fault: str = ""
+    connection: int = 0
 
 
 @dataclass(slots=True)

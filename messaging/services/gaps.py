@@ -27,7 +27,7 @@ def watch(now: datetime | None = None) -> int:
             return 0
         count = 0
         for channel in Channel.objects.order_by("pk"):
-            count += _learn(channel, now)
+            count += _learn(channel, now) if channel.declared else 0
             _judge(channel, now)
             _count(channel, now)
     return count

@@ -3,6 +3,7 @@
 Knows the tables of the feed and the emission switch; no sockets, and nothing of what a message means to the record.
 """
 
+import threading
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,6 +28,7 @@ __all__ = ["Frame", "NoSuchChannel", "store"]
 log = structlog.get_logger()
 TO_THE_SECOND = timedelta(seconds=1)  # MSH-7 is cut to the second: what it says may be that much too early
 RECENT = 5000  # messages looked back over for the sender's clock, at most
+_seen_open = threading.Event()  # set while the valve was open when we last looked
 
 
 class NoSuchChannel(LookupError):
@@ -45,7 +47,7 @@ def store(channel_code: str, frames: Sequence[Frame], *, policy: FeedPolicy) -> 
     received = [arrivals.read(frame, policy) for frame in frames]
     everything = [arrival for each in received for arrival in each.arrivals]
     try:
-        _store(channel_code, everything, alone=False)
+        _store(channel_code, everything, alone=_seen_open.is_set())
     except _ValveIsOpen:
         _store(channel_code, everything, alone=True)
     crash.at(Point.INTAKE_COMMITTED)
@@ -68,8 +70,12 @@ def _store(channel_code: str, everything: Sequence[Arrival], *, alone: bool) -> 
             raise NoSuchChannel(channel_code)
         pk, last, received_at, clock_ahead, valve, since = found[0]
         channel = Channel(pk=pk, code=channel_code, last=last, received_at=received_at, clock_ahead=clock_ahead)
-        if valve == Valve.OPEN and not alone:
-            raise _ValveIsOpen
+        if valve == Valve.OPEN:
+            _seen_open.set()
+            if not alone:
+                raise _ValveIsOpen
+        else:
+            _seen_open.clear()
         crash.at(Point.INTAKE_KEYED)
         new = _new(everything, fresh)
         for number, arrival in enumerate(new, start=channel.last + 1):

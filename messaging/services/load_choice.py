@@ -1,7 +1,7 @@
 """Chooses how a file is taken, by what it is and what the person asked for; knows no row and no message."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
 
@@ -18,6 +18,11 @@ from messaging.services.load_rows import Rows
 from messaging.services.loading import Taker
 from pasmirror.lib import clock
 from pasmirror.lib.actor import Actor
+from patients.facts import Kind
+from patients.identifiers import FILLER, PLACER, VISIT
+from patients.services import numbers
+
+BOOKING_TYPES = {"placer": PLACER, "filler": FILLER}  # SCH-1, SCH-2
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,9 @@ class Wishes:
     extract: str = ""
     as_of: str = ""
     authority: str = ""
+    visits: str = ""
+    bookings: str = ""
+    booking_type: str = ""
     channel: str = ""
     ignored: tuple[str, ...] = ()
 
@@ -37,6 +45,9 @@ class Wishes:
             extract=options["extract"] or "",
             as_of=options["as_of"] or "",
             authority=options["authority"],
+            visits=options["visit_authority"],
+            bookings=options["appointment_authority"],
+            booking_type=BOOKING_TYPES.get(options["appointment_type"], ""),
             channel=options["channel"],
             ignored=tuple(options["ignore"]),
         )
@@ -53,7 +64,25 @@ def taker(source: Source, wishes: Wishes, *, by: Actor) -> Taker:
     authority = wishes.authority or policy.habits.default_authority
     if not authority:
         raise FileFault("Whose numbers are these? No site file is applied: name the assigning authority (--authority).")
-    return Rows(sheet, Taking(_as_of(source, wishes.as_of, policy), authority, policy.habits.clock()), by)
+    taking = Taking(_as_of(source, wishes.as_of, policy), authority, policy.habits.clock())
+    if sheet.extract == Extract.STAYS:
+        taking = replace(taking, visits=wishes.visits or _authority(Kind.STAY, VISIT, "visit"))
+    if sheet.extract == Extract.APPOINTMENTS:
+        as_fillers = numbers.authorities(Kind.APPOINTMENT, FILLER) and not numbers.authorities(Kind.APPOINTMENT, PLACER)
+        type_ = wishes.booking_type or (FILLER if as_fillers else PLACER)
+        bookings = wishes.bookings or _authority(Kind.APPOINTMENT, type_, "appointment")
+        taking = replace(taking, bookings=bookings, booking_type=type_)
+    return Rows(sheet, taking, by)
+
+
+def _authority(kind: Kind, type_: str, word: str) -> str:
+    """Give whose numbers the record has by the feed; "" if it has none."""
+    known = numbers.authorities(kind, type_)
+    if len(known) > 1:
+        raise FileFault(
+            f"Whose {word} numbers are these? The record has those of {', '.join(known)}: --{word}-authority names one."
+        )
+    return known[0] if known else ""
 
 
 def _as_of(source: Source, text: str, policy: FeedPolicy) -> datetime:

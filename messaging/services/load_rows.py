@@ -1,7 +1,7 @@
 """Loads CSV: each row as the news the PAS would have told, by the feed's rules; places and staff into their lists."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from messaging.extracts import rows
 from messaging.extracts.beside import csv_lines
@@ -24,6 +24,7 @@ class Rows:
     sheet: Sheet
     taking: Taking | None
     by: Actor
+    _unchanged: bulk.Told = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -53,7 +54,7 @@ class Rows:
             return [Outcome(*each) for each in places.put(self.name, [item.read for item in items], by=self.by)]
         entries: list[Entry] = [entry for item in items for entry in item.read]
         load = origin(self.sheet.source)
-        taken = iter(bulk.take(entries, by=self.by, load=load, blocked=holds.standing()))
+        taken = iter(bulk.take(entries, by=self.by, load=load, blocked=holds.standing(), unchanged=self._unchanged))
         return [_outcome([next(taken) for _ in item.read]) for item in items]
 
     def refused(self, lines: list[tuple[Item, str]], *, first: bool) -> bytes:

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,7 +18,7 @@ import structlog
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 
 from messaging.extracts.ahead import Ahead, lots
-from messaging.extracts.beside import Beside, csv_lines
+from messaging.extracts.beside import Beside, Mark, csv_lines
 from messaging.extracts.files import FileFault, Source
 from pasmirror.lib import audit
 from pasmirror.lib.actor import Actor
@@ -27,6 +27,7 @@ from patients.services.taken import Parked
 
 log = structlog.get_logger()
 LOT = 2000  # rows or messages in one transaction, at most
+FIRST, AIM = 200, 0.5  # how many to begin with, and the seconds a lot should hold its locks: a clerk waits 3 at most
 TRIES, PAUSE = 6, 0.5  # against a database that is away, and seconds between them
 LOADED = "load.lot"
 WARNED = ("LINE", "WARNING")
@@ -78,21 +79,25 @@ class Taker(Protocol):
 
 @dataclass(slots=True)
 class Place:
-    """How far a load is, as its audit rows keep it: items read, what became of them, and the files beside it."""
+    """How far a load is, as its audit rows keep it: items read, what became of them, and the files beside it.
+
+    `line`: of the last item read in this run, not kept.
+    """
 
     read: int = 0
     counts: Counter[str] = field(default_factory=Counter)
-    refused_bytes: int = 0
-    warnings_bytes: int = 0
+    refused: Mark = field(default_factory=Mark)
+    warnings: Mark = field(default_factory=Mark)
     done: bool = False
+    line: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """Give it as an audit row's detail."""
         return {
             "read": self.read,
             **{name: self.counts[name] for name in COUNTED},
-            "refused_bytes": self.refused_bytes,
-            "warnings_bytes": self.warnings_bytes,
+            "refused_file": [self.refused.path, self.refused.size, self.refused.digest],
+            "warnings_file": [self.warnings.path, self.warnings.size, self.warnings.digest],
             "done": self.done,
         }
 
@@ -100,7 +105,8 @@ class Place:
     def of(cls, kept: dict[str, Any]) -> "Place":
         """Read what `as_json` wrote."""
         counts = Counter({name: kept[name] for name in COUNTED})
-        return cls(kept["read"], counts, kept["refused_bytes"], kept["warnings_bytes"], kept["done"])
+        refused, warnings = (Mark(*kept.get(name, ())) for name in ("refused_file", "warnings_file"))
+        return cls(kept["read"], counts, refused, warnings, kept["done"])
 
 
 def reached(source: Source) -> Place | None:
@@ -118,13 +124,21 @@ class Loading:
     """One load of one file."""
 
     def __init__(
-        self, source: Source, taker: Taker, *, by: Actor, folder: Path, tell: Callable[[Place], object]
+        self,
+        source: Source,
+        taker: Taker,
+        *,
+        by: Actor,
+        folder: Path,
+        tell: Callable[[Place], object],
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         """`folder`: where refused rows and warnings are written; `tell` hears of the place after every lot."""
-        self.source, self.taker, self.by, self.tell = source, taker, by, tell
-        self.place = Place()
-        self.refused = Beside(folder / f"{source.stem}.refused.{source.kind}")
-        self.warnings = Beside(folder / f"{source.stem}.warnings.csv")
+        self.source, self.taker, self.by, self.tell, self.now = source, taker, by, tell, now
+        self.place, self.size = Place(), min(FIRST, LOT)
+        name = f"{source.stem}.{source.digest[:8]}"
+        self.refused = Beside(folder, f"{name}.refused", f".{source.kind}")
+        self.warnings = Beside(folder, f"{name}.warnings", ".csv")
         self.away = 0  # tries in a row that found no database
 
     def run(self, *, anew: bool = False) -> Place:
@@ -135,14 +149,16 @@ class Loading:
         before = reached(self.source)
         if before and not (before.done and anew):
             self.place = before
-            self.refused.count(before.refused_bytes)
-            self.warnings.count(before.warnings_bytes)
         if self.place.done:
             return self.place
+        for beside, mark in ((self.refused, self.place.refused), (self.warnings, self.place.warnings)):
+            if not beside.go_on(mark):
+                log.warning("load.another_file", why="what was written before is not there as it was left")
         lock = self._alone()
         try:
             with Ahead(lots(self.taker.items(self.place.read), LOT)) as some:
-                for items in some:
+                left = chain.from_iterable(some)
+                while items := list(islice(left, self.size)):
                     self._load(items)
             self._end()
         finally:
@@ -160,12 +176,13 @@ class Loading:
         return lock
 
     def _load(self, items: list[Item]) -> None:
-        """Take a lot; one that the database refuses by halves, and at last without the item it stumbles over."""
+        """Take a lot; one that the database refuses in pieces, and at last without the item it stumbles over."""
         try:
             self._commit(items, self.taker.take)
         except (OperationalError, InterfaceError) as fault:
             self._wait(fault)
-            self._halves(items) if len(items) > 1 else self._load(items)
+            self.size = max(1, min(self.size, len(items) // 4))  # it may have been too long for one transaction
+            self._pieces(items, self.size)
         except Exception as fault:  # noqa: BLE001 - whatever is wrong with one row must not end the load
             if len(items) == 1:
                 name = type(fault).__name__
@@ -173,13 +190,14 @@ class Loading:
                 reason = fault.reason if isinstance(fault, Parked) else f"It could not be taken ({name})"
                 self._commit(items, lambda _: [Outcome("refused", reason)])
             else:
-                self._halves(items)
+                self._pieces(items, len(items) // 2)
         self.away = 0
 
-    def _halves(self, items: list[Item]) -> None:
-        middle = len(items) // 2
-        self._load(items[:middle])
-        self._load(items[middle:])
+    def _pieces(self, items: list[Item], size: int) -> None:
+        left = iter(items)
+        while some := list(islice(left, size)):
+            self._load(some)
+            size = min(size, self.size)
 
     def _wait(self, fault: Exception) -> None:
         self.away += 1
@@ -190,11 +208,19 @@ class Loading:
         time.sleep(PAUSE * (self.away - 1))
 
     def _commit(self, items: list[Item], take: Callable[[list[Item]], list[Outcome]]) -> None:
+        began = self.now()
         with transaction.atomic():
             outcomes = self._taken(items, take)
             place = self._after(items, outcomes)
             audit.record(action=LOADED, by=self.by, subject=subject(self.source), detail=self._detail(place))
+        self._pace(len(items), self.now() - began)
         self._stands(place)
+
+    def _pace(self, count: int, seconds: float) -> None:
+        """Choose how many the next lot is: what takes long by itself holds its locks no longer for that."""
+        fitting = int(count * AIM / max(seconds, 0.001))
+        if count >= self.size or fitting < self.size:
+            self.size = max(1, min(LOT, 2 * count, fitting))
 
     def _taken(self, items: list[Item], take: Callable[[list[Item]], list[Outcome]]) -> list[Outcome]:
         readable = [item for item in items if not item.fault]
@@ -210,8 +236,9 @@ class Loading:
         return Place(
             self.place.read + len(items),
             counts,
-            self.refused.write(self.taker.refused(refused, first=not self.refused.size) if refused else b""),
-            self.warnings.write(csv_lines(warned, header=WARNED, first=not self.warnings.size)),
+            self.refused.write(self.taker.refused(refused, first=not self.refused.mark.size) if refused else b""),
+            self.warnings.write(csv_lines(warned, header=WARNED, first=not self.warnings.mark.size)),
+            line=items[-1].line,
         )
 
     def _end(self) -> None:
@@ -219,9 +246,9 @@ class Loading:
         faults = [("", fault) for fault in self.taker.faults()]
         for left in reversed(range(TRIES)):
             try:
-                size = self.warnings.write(csv_lines(faults, header=WARNED, first=not self.warnings.size))
+                mark = self.warnings.write(csv_lines(faults, header=WARNED, first=not self.warnings.mark.size))
                 counts = self.place.counts + Counter(warned=len(faults))
-                place = Place(self.place.read, counts, self.refused.size, size, done=True)
+                place = Place(self.place.read, counts, self.refused.mark, mark, done=True, line=self.source.length)
                 audit.record(action=LOADED, by=self.by, subject=subject(self.source), detail=self._detail(place))
             except (DatabaseError, InterfaceError) as fault:
                 connection.close()
@@ -236,8 +263,8 @@ class Loading:
 
     def _stands(self, place: Place) -> None:
         self.place = place
-        self.refused.count(place.refused_bytes)
-        self.warnings.count(place.warnings_bytes)
+        self.refused.count(place.refused)
+        self.warnings.count(place.warnings)
         self.tell(place)
 
     def _detail(self, place: Place) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """Keeps intake going through faults: a lost connection is tried once more, one bad frame costs no other its answer."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 
 import structlog
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from messaging.hl7.habits import FeedPolicy
 from messaging.selectors import channels
@@ -26,7 +27,7 @@ def receive(policy: FeedPolicy, frames: Sequence[Frame]) -> Sequence[bytes | Non
         raise
     except Exception as fault:  # noqa: BLE001 - whatever it is, it must not cost the others their answer
         if len(frames) > 1:
-            return [answer for frame in frames for answer in receive(policy, [frame])]
+            return _singly(policy, frames)
         log.error("intake.not_stored", channel=policy.channel, fault=type(fault).__name__)
         alarms.sound(
             "not-stored",
@@ -34,6 +35,17 @@ def receive(policy: FeedPolicy, frames: Sequence[Frame]) -> Sequence[bytes | Non
             subject=policy.channel,
         )
         return [None]
+
+
+def _singly(policy: FeedPolicy, frames: Sequence[Frame]) -> list[bytes | None]:
+    """Store one by one, but nothing that a connection brought behind a frame that failed: it sends both again."""
+    failed = set[int]()
+    answers: list[bytes | None] = []
+    for frame in frames:
+        answers += [None] if frame.connection in failed else receive(policy, [frame])
+        if answers[-1] is None and frame.connection:
+            failed.add(frame.connection)
+    return answers
 
 
 def _twice(policy: FeedPolicy, frames: Sequence[Frame]) -> list[bytes]:
@@ -45,11 +57,28 @@ def _twice(policy: FeedPolicy, frames: Sequence[Frame]) -> list[bytes]:
     return intake.store(policy.channel, frames, policy=policy)
 
 
+@contextlib.contextmanager
+def _afresh() -> Iterator[None]:
+    """Let go of a connection on which something failed: the next call has a new one."""
+    try:
+        yield
+    except (DatabaseError, InterfaceError):
+        connection.close()
+        raise
+
+
+def part() -> None:
+    """Let go of the calling thread's connection: it asks nothing more."""
+    connection.close()
+
+
+@_afresh()
 def declared() -> dict[str, FeedPolicy]:
     """Give the policy of every declared feed, by channel code."""
     return channels.declared()
 
 
+@_afresh()
 def tell(code: str, sentences: Mapping[str, str]) -> None:
     """Sound alarm `code` for each channel with a sentence, and clear those that stand for others."""
     for channel, sentence in sentences.items():
@@ -59,6 +88,7 @@ def tell(code: str, sentences: Mapping[str, str]) -> None:
             alarms.clear(code, subject=alarm.subject)
 
 
+@_afresh()
 def alive(sentence: str) -> None:
     """Write the heartbeat of the listening process."""
     beat.beat("listen", sentence)

@@ -1,4 +1,4 @@
-"""Messages of the feed that were set aside: the list, one of them field by field, apply again, skip."""
+"""Messages of the feed that were set aside: the list, one of them field by field, and what a person decides."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +30,7 @@ class Verb:
     says: str
     done: str
     do: Callable[..., int]
+    key: str  # the letter that opens it
 
 
 VERBS = {
@@ -39,12 +40,32 @@ VERBS = {
         "set aside again. Do this once the record or the site's mapping is mended.",
         "Message {message} is being applied again",
         parking.release,
+        "a",
+    ),
+    "release-alike": Verb(
+        "Apply all such again",
+        "All messages that are set aside as this one is, of the same sender, with the same trigger and for the same "
+        "reason, are applied again, and what waits behind them follows in order. What still cannot be applied is set "
+        "aside again. Do this once the site's mapping is mended.",
+        "Message {message} and all that were set aside as it was are being applied again",
+        parking.release_alike,
+        "g",
+    ),
+    "same-person": Verb(
+        "It is the same person",
+        "The message is applied as news of the patient who has this number here, although name, birth date or NHS "
+        "number say otherwise, and what it says of them is taken. That holds for this message alone; what waits behind "
+        "it follows in order. Do this only when somebody who knows has confirmed it.",
+        "Message {message} is being applied as news of the same person",
+        parking.same_person,
+        "m",
     ),
     "skip": Verb(
         "Skip this message",
         "The message is never applied. It is kept, and what waits behind it follows in order.",
         "Message {message} is skipped",
         parking.skip,
+        "s",
     ),
 }
 
@@ -62,6 +83,7 @@ def listed(request: HttpRequest) -> HttpResponse:
         "form": form,
         "found": [(row, why(row.code)) for row in found],
         "older": found[-1].message if len(found) == PAGE else None,
+        "reach": messages.REACH if form.is_valid() and form.sought().state == "settled" else None,
         "rules": [(rule, why(rule.code)) for rule in exceptions.rulings()],
         "feeds": gaps.standing(),
     }
@@ -81,13 +103,15 @@ def one(request: HttpRequest, message_id: int) -> HttpResponse:
     if parked:
         by = who(request)
         reading.looked(message=found.pk, patient=found.patient, by=by, page="exception", reason="it is set aside")
-    context = _around(found) | {
+    around = _around(found)
+    context = around | {
         "content": messages.content(found.pk) if parked else None,
         "record": patients.record(found.patient) if parked and found.patient else None,
         "behind": exceptions.waiting_behind(found.pk) if parked else [],
         "ahead": exceptions.ahead_of(found.pk) if parked and found.code == WAITS else [],
         "decisions": messages.decisions(found.pk),
-        "verbs": VERBS,
+        "verbs": _verbs(found, around["alike"]),
+        "may_rule": not parking.why_no_rule(sender=found.sender, trigger=found.trigger, code=found.code),
     }
     return pages.page(request, "messaging/exception.html", context)
 
@@ -108,7 +132,7 @@ def act(request: HttpRequest, message_id: int, verb: str) -> HttpResponse:
 
         if decided(request, form, {"verb": verb, "message": found.pk}, work):
             return redirect("exception", found.pk)
-    return pages.page(request, "messaging/decide.html", _around(found) | {"form": form, "verb": chosen})
+    return pages.page(request, "messaging/decide.html", _around(found) | {"form": form, "verb": chosen, "name": verb})
 
 
 def _found(message_id: int) -> Inbound:
@@ -120,7 +144,14 @@ def _found(message_id: int) -> Inbound:
 
 def _around(found: Inbound) -> dict[str, Any]:
     """Give what every page of one message set aside shows."""
-    return {"m": found, "why": why(found.code), "waits": found.code == WAITS}
+    return {"m": found, "why": why(found.code), "waits": found.code == WAITS, "alike": exceptions.alike(found)}
+
+
+def _verbs(found: Inbound, alike: int) -> dict[str, Verb]:
+    """Give what may be decided about a message; `alike`: how many are set aside as it is."""
+    idle = set() if parking.is_doubted(found) else {"same-person"}
+    idle |= set() if alike > 1 else {"release-alike"}
+    return {name: verb for name, verb in VERBS.items() if name not in idle}
 
 
 def _following(count: int) -> str:

@@ -35,7 +35,7 @@ def make(request: HttpRequest, message_id: int) -> HttpResponse:
 
         if decided(request, form, {"rule": meant, "until": said["until"].isoformat()}, work):
             return redirect("exceptions")
-    context = {"form": form, "m": found, "why": why(found.code)}
+    context = {"form": form, "m": found, "why": why(found.code), "alike": exceptions.alike(found)}
     return pages.page(request, "messaging/rule.html", context)
 
 

@@ -27,11 +27,12 @@ class Change(models.Model):
     recorded_at = models.DateTimeField()
 
     class Meta:
-        """A patient's history is read newest first; an epoch's in order."""
+        """A patient's history is read newest first; an epoch's in order; a message's by the message."""
 
         indexes = [
             models.Index(fields=["patient", "-id"], name="change_of_patient"),
             models.Index(fields=["epoch", "id"], name="change_of_epoch", condition=models.Q(source="clerk")),
+            models.Index(fields=["origin"], name="change_of_message", condition=models.Q(origin__startswith="feed:")),
         ]
 
     def __str__(self) -> str:

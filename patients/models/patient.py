@@ -44,6 +44,7 @@ class Patient(models.Model):
     removed_at = models.DateTimeField(null=True)  # when the PAS said it no longer keeps this record; ours stays
     heard_at = models.DateTimeField(null=True)  # when the feed last spoke of this patient
     sent_at = models.DateTimeField(null=True)  # MSH-7 of the newest demographics applied
+    sent = models.JSONField(null=True)  # the same for each group; null in older rows: `sent_at` holds for all
     made_at = models.DateTimeField()
 
     class Meta:

@@ -18,7 +18,8 @@ class Documents:
     def __init__(self, batch: Sequence[News], patients: Sequence[int]) -> None:
         """`patients`: those the batch names, locked by the caller."""
         numbers = {str(news.document["number"]) for news in batch if news.document}
-        known = Document.objects.filter(patient__in=patients, number__in=numbers) if numbers else ()
+        self.numbers = {number[:200] for number in numbers}
+        known = Document.objects.filter(patient__in=patients, number__in=self.numbers) if numbers else ()
         self.rows = {(row.patient_id, row.number): row for row in known}
         self.changed: dict[tuple[int, str], Document] = {}
 
@@ -45,8 +46,27 @@ class Documents:
         self.rows[key] = self.changed[key] = row
         return {"number": row.number, "kind": row.kind, "status": row.status, "withdrawn": row.withdrawn}
 
+    def follow(self, loser: int, survivor: int) -> None:
+        """Let a merged record's documents be the survivor's; of one that both have, the newer version stands there."""
+        self.flush()
+        theirs = Document.objects.filter(patient=survivor)
+        for mine in Document.objects.filter(patient=loser, number__in=theirs.values("number")):
+            other = theirs.get(number=mine.number)
+            if mine.sent_at and (other.sent_at is None or other.sent_at < mine.sent_at):
+                for name in _FIELDS:
+                    setattr(other, name, getattr(mine, name))
+                other.save()
+        Document.objects.filter(patient=loser).exclude(number__in=list(theirs.values_list("number", flat=True))).update(
+            patient=survivor
+        )
+        numbers = {number for _, number in self.rows} | self.numbers
+        known = Document.objects.filter(patient__in=(loser, survivor), number__in=numbers)
+        self.rows = {key: row for key, row in self.rows.items() if key[0] not in (loser, survivor)}
+        self.rows |= {(row.patient_id, row.number): row for row in known}
+
     def flush(self) -> None:
         """Write what changed, in one statement."""
         Document.objects.bulk_create(
             self.changed.values(), update_conflicts=True, unique_fields=["patient", "number"], update_fields=_FIELDS
         )
+        self.changed.clear()

@@ -8,14 +8,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import structlog
 from django.db import transaction
 
 from pasmirror.lib.actor import Actor
 from patients import step as steps
-from patients.facts import NOBODY, Groups, Kind, Named
+from patients.facts import NOBODY, Groups, Kind, Named, News
 from patients.models import Appointment, Change, Gate, Movement, Patient, Stay, Trunk
-from patients.services import linking
-from patients.services.loaded import Loaded
+from patients.services import linking, turning
+from patients.services.loaded import Loaded, Moved
 from patients.services.merging import Merging
 from patients.services.naming import stale
 from patients.services.rows import Written, reserve
@@ -24,29 +25,46 @@ from patients.states import APPOINTMENT_EVENTS, CANCELS, IDENTITY_EVENTS, STAY_E
 from patients.step import Known
 
 __all__ = ["Aside", "Blocked", "Entry", "Taken", "Torn", "take"]
+log = structlog.get_logger()
+TRIES = 5  # of a batch, where others merge or move what it speaks of while it waits; the last goes as it stands
+SAME_PERSON = "a person has said that it is the same person: the identity guard was not asked"
 
 
 def take(
-    entries: Sequence[Entry | Aside], *, by: Actor, blocked: Blocked | None = None, audited: bool = True
+    entries: Sequence[Entry | Aside],
+    *,
+    by: Actor,
+    blocked: Blocked | None = None,
+    audited: bool = True,
+    apart: bool = False,
 ) -> list[Taken]:
     """Take `entries` in order, all in one transaction; `blocked`: who waits, and behind which message.
 
-    `audited`: with an audit row for each change; else the caller writes one for all of them.
+    `audited`: with an audit row for each change; else the caller writes one for all of them. `apart`: one that is
+    parked holds up no other of these.
 
     Raises what the database refuses (a value too long, say), or Torn: then nothing was taken, and the caller tries
     them singly.
     """
+    for _ in range(TRIES - 1):
+        try:
+            with transaction.atomic():
+                return _take(entries, by, blocked or Blocked(), audited=audited, apart=apart)
+        except Moved:
+            log.info("feed.moved", entries=len(entries))
     with transaction.atomic():
-        return _take(entries, by, blocked or Blocked(), audited=audited)
+        return _take(entries, by, blocked or Blocked(), audited=audited, apart=apart, last=True)
 
 
-def _take(entries: Sequence[Entry | Aside], by: Actor, blocked: Blocked, *, audited: bool) -> list[Taken]:
+def _take(
+    entries: Sequence[Entry | Aside], by: Actor, blocked: Blocked, *, audited: bool, apart: bool, last: bool = False
+) -> list[Taken]:
     batch = [entry.news for entry in entries if isinstance(entry, Entry)]
     most = sum(len(news.parts) for news in batch)
     keys = reserve({Patient: most, Stay: most, Appointment: most, Trunk: 3 * most, Movement: most})
     named = [part.named for news in batch for part in news.parts]
     named += [entry.named for entry in entries if isinstance(entry, Aside)]
-    loaded = Loaded(batch, named, keys)
+    loaded = Loaded(batch, named, keys, last=last)
     # After the patients' locks: changes of a patient are in commit order. Two for each, since some concern two people.
     change_ids = reserve({Change: 2 * most})[Change]
     epoch = Gate.objects.get(scope="site").epoch
@@ -57,7 +75,8 @@ def _take(entries: Sequence[Entry | Aside], by: Actor, blocked: Blocked, *, audi
         outcome = _take_one(entry, loaded, written, ahead)
         if outcome.outcome == "parked" and outcome.code in entry.ruled:
             outcome = replace(outcome, outcome="filed", patients=(), numbers=())
-        ahead.add(entry.message, outcome.patients, outcome.numbers)
+        if not apart:
+            ahead.add(entry.message, outcome.patients, outcome.numbers)
         taken.append(outcome)
     written.flush()
     loaded.flush()
@@ -132,25 +151,45 @@ class _Telling:
         self.rows: dict[Kind, Any] = {}
         self.warnings: tuple[str, ...] = entry.news.warnings
         self.strange: tuple[str, ...] = ()
+        self.late = self.marked = False
+        self.prior: Stay | None = None
 
     def take(self) -> Taken:
         """Say who is meant, and apply; raises Parked for what is in doubt."""
+        try:
+            taken = self._take()
+        except Parked:
+            self._forget()
+            raise
+        if taken.outcome == "filed":
+            self._forget()
+        return replace(taken, warnings=(*taken.warnings, SAME_PERSON)) if self.entry.same_person else taken
+
+    def _forget(self) -> None:
+        """Leave nothing of a record that was begun for news which is not taken: the next one begins it."""
+        patient = self.rows.get(Kind.PATIENT)
+        if patient and self.loaded.known_id(patient, self.written) is None:
+            self.loaded.names.forget(patient)
+
+    def _take(self) -> Taken:
         if self.news.event in IDENTITY_EVENTS:
             return Merging(self.entry, self.loaded, self.written).take()
-        meant, self.strange = self.loaded.patient(self.news, self.written.at, park=self.entry.park_unknown)
+        park, trusted = self.entry.park_unknown, self.entry.same_person
+        meant, self.strange = self.loaded.patient(self.news, self.written.at, park=park, trusted=trusted)
         patient = meant.patient
         if meant.until and stale(self.news.sent_at, meant.until):
+            self.late = True
             self.news = replace(self.news, patient={}, segments=())
         self.rows[Kind.PATIENT] = patient
         if self.news.event in STAY_EVENTS and self.news.stay_ids:
-            self.rows[Kind.STAY] = self.loaded.stay(self.news, patient)
+            self.prior, doubts = turning.before(self.news, patient, self.loaded)
+            self.strange += doubts
+            self.rows[Kind.STAY] = turning.meant(self.news, self.prior, patient, self.loaded)
         if self.news.event in APPOINTMENT_EVENTS:
             self.rows[Kind.APPOINTMENT] = self.loaded.appointment(self.news, patient)
         for kind, row in self.rows.items():
             if kind is not Kind.PATIENT and row.patient_id != patient.pk:
                 raise Parked("number-of-another", f"This {kind} number belongs to another patient")
-        if self.news.event in (Event.REGISTER, Event.UPDATE):
-            patient.provisional, patient.removed_at = False, None
         return self._with_mother(self._apply(patient), patient)
 
     def _with_mother(self, taken: Taken, patient: Patient) -> Taken:
@@ -169,20 +208,32 @@ class _Telling:
         """Step from what the PAS held to what it holds now."""
         held = {kind: self.loaded.held(kind, row) for kind, row in self.rows.items()}
         trunk = next((self.loaded.trunk(k, row) for k, row in self.rows.items() if k is not Kind.PATIENT), None)
-        told = self.loaded.fresh(self.news, patient)
-        self.warnings += told.warnings[len(self.news.warnings) :]
+        told = self.loaded.fresh(self.news, patient, self.rows)
+        self.warnings = told.warnings
+        self.late |= any(self.news.patient.values()) and not any(told.patient.values())
         outcome = steps.told(held, told, steps=trunk.steps if trunk else (), moved_at=trunk.moved_at if trunk else None)
         self.warnings += outcome.warnings
         if isinstance(outcome, steps.Unapplied):
             known = self.loaded.known_id(patient, self.written)
             return Taken("filed", outcome.code, outcome.reason, self.warnings, known)
         self.warnings += self.strange
+        self.marked = self._marked(patient, told)
         if self.news.event != Event.DOCUMENT or patient._state.adding:
             self.loaded.note_heard(patient, told, self.written)
         self.rows = {kind: row for kind, row in self.rows.items() if kind in outcome.after}
         stay = self.rows.get(Kind.STAY) if outcome.moved else None
         self.loaded.keep_segments(told, patient, stay, self.entry.message)
         return self._write(patient, held, outcome)
+
+    def _marked(self, patient: Patient, told: News) -> bool:
+        """End what stood in for the PAS's own word of a person, unless that is old; says whether something did."""
+        if told.event not in (Event.REGISTER, Event.UPDATE) or self.late:
+            return False
+        was = patient.provisional, patient.removed_at
+        patient.provisional = False
+        if patient.removed_at and not stale(told.sent_at, patient.removed_at):
+            patient.removed_at = None
+        return was != (patient.provisional, patient.removed_at)
 
     def _write(self, patient: Patient, held: Known, step: steps.Step) -> Taken:
         """Move the trunk, and the record where it is not ours; journal what changed."""
@@ -197,11 +248,14 @@ class _Telling:
             if was != now:
                 pairs[kind] = (was, now)
         numbered = loaded.number_all(self.news, self.rows, written)
+        if (stay := self.rows.get(Kind.STAY)) is not None:
+            self.warnings += turning.beside(stay, held, step.after, loaded)
+            numbered |= bool(self.prior and turning.end(self.prior, stay, self.entry, loaded, written))
         change = next(written.change_ids)
         moved = self._move(change, step, full)
         if self.news.document and (document := loaded.documents.take(self.news, patient, self.entry.message)):
             full["document"] = document
-        if not (pairs or numbered or moved or "document" in full):
+        if not (pairs or numbered or moved or self.marked or "document" in full):
             outcome, code = ("applied", "beside-ours") if heard else ("already", "already")
             return Taken(outcome, code, "", self.warnings, patient.pk)
         full |= {f"{kind.value}_ids": loaded.numbers_of(kind, row) for kind, row in self.rows.items()}

@@ -2,32 +2,54 @@
 
 from typing import Any
 
+from django.db.models import Q
+
 from patients import facts
 from patients.facts import Kind, News
 from patients.models import Patient, PatientLink
 from patients.services.rows import Written
 from patients.states import Event
 
+MOTHER = "mother"
+
 
 def link(kind: str, patient: Patient, other: Patient, news: News, written: Written, origin: str) -> int | None:
-    """Link two records, in the caller's transaction; gives the change made, None if they were linked already."""
-    _, new = PatientLink.objects.get_or_create(
-        kind=kind, patient_id=patient.pk, other_id=other.pk, until=None, defaults={"since": news.occurred_at}
-    )
-    return _journal(Event.LINK, kind, patient, other, news, written, origin) if new else None
+    """Link two records, in the caller's transaction; gives the change made.
+
+    None if they are linked already, whichever way round they were named then, or if newer news says otherwise: that
+    the link ended, or that the mother is somebody else. A newborn has one mother: the last one named.
+    """
+    standing, ended = Q(until=None), Q(until__gt=news.occurred_at)
+    same = _of(kind, patient.pk, other.pk)
+    if PatientLink.objects.filter(same, standing | ended).exists():
+        return None
+    if kind == MOTHER:
+        others = PatientLink.objects.filter(standing, kind=kind, patient=patient.pk)
+        if others.filter(since__gt=news.occurred_at).exists():
+            return None
+        others.update(until=news.occurred_at)
+    PatientLink.objects.create(kind=kind, patient_id=patient.pk, other_id=other.pk, since=news.occurred_at)
+    return _journal(Event.LINK, kind, patient, other, news, written, origin)
+
+
+def _of(kind: str, patient: int, other: int) -> Q:
+    """Give the links of two records: one way round for mother and child, either way for what the PAS links."""
+    one = Q(kind=kind, patient=patient, other=other)
+    return one if kind == MOTHER else one | Q(kind=kind, patient=other, other=patient)
 
 
 def unlink(patient: Patient, other: Patient, news: News, written: Written, origin: str) -> int | None:
-    """End what the PAS linked, whichever way round it named them; gives the change made, None if there was none."""
-    ended = 0
-    for one, another in ((patient, other), (other, patient)):
-        standing = PatientLink.objects.filter(kind="linked", patient_id=one.pk, other_id=another.pk, until=None)
-        ended += standing.update(until=news.occurred_at)
+    """End what the PAS linked, whichever way round it named them; gives the change made.
+
+    None if there is no such link, or none from before this news.
+    """
+    standing = PatientLink.objects.filter(_of("linked", patient.pk, other.pk), until=None)
+    ended = standing.exclude(since__gt=news.occurred_at).update(until=news.occurred_at)
     return _journal(Event.UNLINK, "linked", patient, other, news, written, origin) if ended else None
 
 
 def follow(loser: int, survivor: int, written: Written) -> None:
-    """Let a merged record's links be the survivor's, each once and none to itself."""
+    """Let a merged record's links be the survivor's, each once, one mother, and none to itself."""
     for row in PatientLink.objects.filter(until=None, patient_id=loser) | PatientLink.objects.filter(
         until=None, other_id=loser
     ):
@@ -35,10 +57,9 @@ def follow(loser: int, survivor: int, written: Written) -> None:
         patient, other = ends.get(row.patient_id, row.patient_id), ends.get(row.other_id, row.other_id)
         row.until = written.at
         row.save(update_fields=["until"])
-        if patient != other:
-            PatientLink.objects.get_or_create(
-                kind=row.kind, patient_id=patient, other_id=other, until=None, defaults={"since": row.since}
-            )
+        same = Q(kind=MOTHER, patient=patient) if row.kind == MOTHER else _of(row.kind, patient, other)
+        if patient != other and not PatientLink.objects.filter(same, until=None).exists():
+            PatientLink.objects.create(kind=row.kind, patient_id=patient, other_id=other, since=row.since)
 
 
 def _journal(

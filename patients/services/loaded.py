@@ -1,30 +1,42 @@
 """What a batch of news speaks of, loaded and locked at once: who is meant, what the PAS holds, what we hold."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from django.db.models import Model
 
 from pasmirror.lib import clock, copying
-from patients import facts, segments
+from patients import facts, segments, staleness
 from patients.facts import Groups, Kind, Named, News
 from patients.identifiers import Identifier
 from patients.models import Appointment, Clinic, LastSegments, Movement, Patient, Stay, Trunk, Ward
 from patients.services.documents import Documents
 from patients.services.naming import Meant, Names
 from patients.services.rows import IDENTIFIERS, MANY, MODELS, Written, upsert
+from patients.services.taken import Parked
 from patients.states import Event, StayStatus
+
+
+class Moved(Exception):
+    """Numbers or records changed hands between reading the numbers and having the locks: read anew."""
 
 
 class Loaded:
     """The rows a batch is about; new ones are made here, with ids of their own, and written by `Written`."""
 
     def __init__(
-        self, batch: Sequence[News], named: Sequence[Named], keys: Mapping[type[Model], Iterator[int]]
+        self,
+        batch: Sequence[News],
+        named: Sequence[Named],
+        keys: Mapping[type[Model], Iterator[int]],
+        *,
+        last: bool = False,
     ) -> None:
-        """`named`: everybody the batch names; `keys`: reserved, enough for every row the batch may make."""
+        """`named`: everybody the batch names; `keys`: reserved, enough for every row the batch may make.
+
+        Raises Moved, unless this is the `last` try.
+        """
         self.names = Names([part for news in batch for part in news.parts], named)
         self.owner = self.names.owner
         self.rows: dict[Kind, dict[int, Any]] = {kind: {} for kind in Kind}
@@ -32,14 +44,16 @@ class Loaded:
         self.trunk_ids = keys[Trunk]
         self.of_object: dict[tuple[Kind, int], list[Identifier]] = {}
         self._lock_all([part for news in batch for part in news.parts])
+        if not last and self._has_moved():
+            raise Moved
         self.trunks = {
             (Kind(t.kind), t.object_id): t
             for kind in Kind
             for t in Trunk.objects.filter(kind=kind, object_id__in=self.rows[kind])
         }
         self.heard_trunks: dict[tuple[Kind, int], Trunk] = {}
-        last = LastSegments.objects.filter(patient__in=self.rows[Kind.PATIENT], stay__in={0, *self.rows[Kind.STAY]})
-        self.segments: dict[tuple[int, int], list[str]] = {(row.patient_id, row.stay): row.segments for row in last}
+        newest = LastSegments.objects.filter(patient__in=self.rows[Kind.PATIENT], stay__in={0, *self.rows[Kind.STAY]})
+        self.segments: dict[tuple[int, int], list[str]] = {(row.patient_id, row.stay): row.segments for row in newest}
         self.heard_segments: dict[tuple[int, int], LastSegments] = {}
         history = Movement.objects.filter(stay__in=self.rows[Kind.STAY]).order_by("pk")
         self.moves = {
@@ -49,6 +63,7 @@ class Loaded:
             )
         }
         self.move_ids = keys[Movement]
+        self._open: dict[int, set[int]] | None = None
         self.documents = Documents([part for news in batch for part in news.parts], list(self.rows[Kind.PATIENT]))
         self.places = {
             Ward: set(Ward.objects.values_list("code", flat=True)),
@@ -74,6 +89,18 @@ class Loaded:
         self._lock(Kind.STAY, stays)
         self._lock(Kind.APPOINTMENT, booked)
 
+    def _has_moved(self) -> bool:
+        """Whether somebody else, a load beside the feed say, merged or moved something before we had the locks."""
+        patients = self.rows[Kind.PATIENT]
+        retired = {owner for (kind, _), (owner, _) in self.names.retired.items() if kind is Kind.PATIENT}
+        merged = [(pk, row) for pk, row in patients.items() if row.merged_into_id]
+        objects = (*self.rows[Kind.STAY].values(), *self.rows[Kind.APPOINTMENT].values())
+        return (
+            any(number not in self.of_object.get((kind, pk), ()) for (kind, number), pk in self.owner.items())
+            or any(row.merged_into_id not in patients or pk in retired for pk, row in merged)
+            or any(row.patient_id not in patients for row in objects)
+        )
+
     def _lock(self, kind: Kind, wanted: set[int]) -> None:
         rows = MODELS[kind].objects.select_for_update().filter(pk__in=wanted).order_by("pk")  # type: ignore[attr-defined]
         self.rows[kind] |= {row.pk: row for row in rows}
@@ -81,9 +108,11 @@ class Loaded:
             owner = getattr(number, f"{kind.value}_id")
             self.of_object.setdefault((kind, owner), []).append(Identifier(number.type, number.authority, number.value))
 
-    def patient(self, news: News, at: datetime, *, park: bool = False) -> tuple[Meant, tuple[str, ...]]:
+    def patient(
+        self, news: News, at: datetime, *, park: bool = False, trusted: bool = False
+    ) -> tuple[Meant, tuple[str, ...]]:
         """Say who is meant, making a record if nobody is (`park`: only for a registration); Parked if in doubt."""
-        return self.names.patient(news, at, self.new_ids[Kind.PATIENT], park=park)
+        return self.names.patient(news, at, self.new_ids[Kind.PATIENT], park=park, trusted=trusted)
 
     def stay(self, news: News, patient: Patient) -> Stay:
         """Give the stay with this visit number, or a new one of this patient."""
@@ -94,10 +123,24 @@ class Loaded:
         return self._object(Kind.APPOINTMENT, news.appointment_ids, patient)  # type: ignore[no-any-return]
 
     def _object(self, kind: Kind, said: tuple[Identifier, ...], patient: Patient) -> Any:
-        for identifier in said:
-            if (pk := self.names.of(kind, identifier)) is not None:
-                return self.rows[kind][pk]
+        named = {pk for identifier in said if (pk := self.names.of(kind, identifier)) is not None}
+        if len(named) > 1:
+            raise Parked("number-of-another", f"The {kind} numbers name different ones: one is another's")
+        for pk in named:
+            return self.rows[kind][pk]
         return MODELS[kind](pk=next(self.new_ids[kind]), patient_id=patient.pk)
+
+    def open_beside(self, stay: Stay) -> bool:
+        """Say whether the patient of this stay, which opens now, is in by another one as well."""
+        if self._open is None:
+            self._open = {}
+            known = Stay.objects.filter(patient__in=self.rows[Kind.PATIENT], status=StayStatus.IN)
+            for pk, owner in known.values_list("pk", "patient_id"):
+                self._open.setdefault(owner, set()).add(pk)
+        known_open = self._open.setdefault(stay.patient_id, set())
+        others = [self.rows[Kind.STAY].get(pk) for pk in known_open - {stay.pk}]
+        known_open.add(stay.pk)
+        return any(row is None or (row.patient_id, row.status) == (stay.patient_id, StayStatus.IN) for row in others)
 
     def trunk(self, kind: Kind, row: Any) -> Trunk:
         """Give the trunk of an object, a new one if the PAS never spoke of it."""
@@ -109,11 +152,14 @@ class Loaded:
         """Give what the PAS is known to hold of an object."""
         return facts.overlaid(facts.blank(kind), self.trunk(kind, row).held)
 
-    def fresh(self, news: News, patient: Patient) -> News:
-        """Give the news without demographics and segments older than those applied already (MSH-7)."""
-        if news.sent_at and patient.sent_at and news.sent_at < patient.sent_at and (news.patient or news.segments):
-            return replaced(news)
-        return news
+    def fresh(self, news: News, patient: Patient, rows: Mapping[Kind, Any]) -> News:
+        """Give the news without the demographics and segments that are older than those applied already (MSH-7)."""
+        newest = patient.sent_at
+        if Kind.APPOINTMENT in rows:
+            spoken = self.trunk(Kind.APPOINTMENT, rows[Kind.APPOINTMENT]).moved_at
+            newest = max((at for at in (newest, spoken) if at), default=None)
+        told = staleness.in_order(news, clock.iso(newest))
+        return staleness.fresh(told, staleness.known(patient.sent, patient.sent_at))
 
     def hear(self, kind: Kind, row: Any, after: Groups, message: int, at: datetime) -> bool:
         """Move the trunk to what the PAS now holds; says whether it moved."""
@@ -130,6 +176,8 @@ class Loaded:
         now = {group: was[group] if group in branch else values for group, values in told.items()}
         if was != now or row._state.adding:
             written.touch(kind, row, now)
+        if was != now and kind is Kind.PATIENT:
+            self.names.former.setdefault(row.pk, []).append(was)
         self.rows[kind][row.pk] = row
         return was, now
 
@@ -175,6 +223,8 @@ class Loaded:
     def note_heard(self, patient: Patient, news: News, written: Written) -> None:
         """Note when the feed last spoke of this patient, and how old its newest demographics are."""
         patient.heard_at = written.at
+        if staleness.spoken(news):
+            patient.sent = staleness.noted(news, staleness.known(patient.sent, patient.sent_at))
         if news.patient and news.sent_at:
             patient.sent_at = max(patient.sent_at or news.sent_at, news.sent_at)
         written.rows[Kind.PATIENT][patient.pk] = patient
@@ -219,9 +269,3 @@ class Loaded:
         LastSegments.objects.bulk_create(
             kept, update_conflicts=True, unique_fields=["patient", "stay"], update_fields=["segments", "message"]
         )
-
-
-def replaced(news: News) -> News:
-    """Give the news without its demographics, and without the segments that hold them."""
-    warnings = (*news.warnings, "older than what is known: demographics not taken")
-    return replace(news, patient={}, segments=(), warnings=warnings)

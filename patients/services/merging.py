@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from patients import facts, guard
-from patients.facts import NOBODY, Kind
+from patients.facts import NOBODY, Groups, Kind, Named
 from patients.identifiers import Identifier
 from patients.models import Patient, Stay
 from patients.services import linking
 from patients.services.loaded import Loaded
 from patients.services.moving import Moving
-from patients.services.naming import UNDER_RETIRED, Meant
+from patients.services.naming import UNDER_RETIRED, Meant, stale
 from patients.services.rows import Written
 from patients.services.taken import Entry, Parked, Taken
 from patients.states import Event, StayStatus
@@ -51,7 +51,10 @@ class Merging:
     # Who
 
     def _patient(self) -> Meant | None:
-        return self._standing(self.names.guarded(self.news.named, self.news.patient, self.news.sent_at))
+        return self._standing(self._guarded(self.news.named, self.news.patient))
+
+    def _guarded(self, named: Named, said: Groups) -> Meant | None:
+        return self.names.guarded(named, said, self.news.sent_at, trusted=self.entry.same_person)
 
     def _prior(self) -> Meant | None:
         if self.news.prior == NOBODY:
@@ -74,13 +77,13 @@ class Merging:
         into, out = self._patient(), self._prior()
         if out is None:
             return self._filed("unknown-prior", "The number to be merged is not known here: there is nothing to do")
+        if out.until and (into is None or into.patient.pk != out.patient.pk):
+            raise Parked("merged-before", "The number to be merged had been merged into another patient before")
         if into is None:
             return self._renumbered(out.patient)
         survivor, loser = into.patient, out.patient
         if survivor.pk == loser.pk:
             return self._merged_before(into, out)
-        if out.until:
-            raise Parked("merged-before", "The number to be merged had been merged into another patient before")
         self.warnings += (UNDER_RETIRED,) if into.until else ()
         return self._joined(survivor, loser)
 
@@ -128,7 +131,8 @@ class Merging:
 
     def _renumbered(self, patient: Patient) -> Taken:
         """Give a patient the new number; what was told is not demographics, but it must be of that patient."""
-        if why := guard.doubt(facts.of(Kind.PATIENT, patient), self.news.patient, retired=False):
+        why = guard.doubt(facts.of(Kind.PATIENT, patient), self.news.patient, retired=False)
+        if why and not self.entry.same_person:
             raise Parked(*why)
         ended = self._prior_numbers()
         self.moving.retire(Kind.PATIENT, patient.pk, ended, self.until)
@@ -156,8 +160,12 @@ class Merging:
             return self._already(into.patient)
         if out is None or any(stay.patient_id not in (out.patient.pk, into and into.patient.pk) for stay in stays):
             raise Parked("number-of-another", "The stay belongs to neither of the two patients")
-        new, strange = self.loaded.patient(self.news, self.written.at, park=self.entry.park_unknown)
+        if self.moving.moved_since(stays, self.news.occurred_at):
+            return self._filed("older", "Older than the news by which the stay came to the patient it belongs to")
+        park, trusted = self.entry.park_unknown, self.entry.same_person
+        new, strange = self.loaded.patient(self.news, self.written.at, park=park, trusted=trusted)
         self.warnings += strange
+        begun = self.moving.begin(new.patient, self.news, self.entry.message)
         moved = [stay for stay in stays if stay.patient_id != new.patient.pk]
         for stay in moved:
             self._journal(out.patient, {"moved_to": new.patient.pk}, stay)
@@ -165,7 +173,7 @@ class Merging:
         if len(stays) == 1:
             self._number_stay(stays[0])
         self.moving.add(Kind.PATIENT, new.patient, self._new_numbers())
-        return self._applied(new.patient, moved[0], moved_from=out.patient.pk)
+        return self._applied(new.patient, moved[0], known=begun, moved_from=out.patient.pk)
 
     def _number_stay(self, stay: Stay) -> bool:
         new = [i for i in self.news.stay_ids if self.names.of(Kind.STAY, i) is None]
@@ -193,10 +201,10 @@ class Merging:
             return self._applied(into.patient, stays[0])
         absorbed = [stay for stay in stays if stay.pk != now[0].pk]
         for stay in absorbed:
-            self._absorb(stay, now[0])
+            self.absorb(stay, now[0])
         return self._applied(into.patient, now[0]) if absorbed else self._already(into.patient)
 
-    def _absorb(self, stay: Stay, now: Stay) -> None:
+    def absorb(self, stay: Stay, now: Stay) -> None:
         """Two stays were one: the other is withdrawn, with its history, and its numbers name the one that stands."""
         numbers = list(self.loaded.of_object.get((Kind.STAY, stay.pk), []))
         self.moving.retire(Kind.STAY, stay.pk, numbers, self.until)
@@ -209,7 +217,7 @@ class Merging:
     # Links and removals
 
     def _link(self) -> Taken:
-        one, another = self._patient(), self.names.guarded(self.news.prior, self.news.prior_patient, self.news.sent_at)
+        one, another = self._patient(), self._guarded(self.news.prior, self.news.prior_patient)
         if one is None or another is None:
             return self._filed("unknown-patient", "One of the two patients is not known here: there is nothing to link")
         if one.patient.pk == another.patient.pk:
@@ -230,7 +238,9 @@ class Merging:
             raise Parked("retired-number", "The number was merged away or replaced before")
         if meant.patient.removed_at:
             return self._already(meant.patient)
-        meant.patient.removed_at = self.written.at
+        if meant.patient.sent_at and stale(self.news.sent_at, meant.patient.sent_at):
+            return self._filed("older", "Older than what the PAS has told of this patient since")
+        meant.patient.removed_at = self.until
         return self._applied(meant.patient)
 
     # What became of it
@@ -244,14 +254,26 @@ class Merging:
     def _already(self, patient: Patient) -> Taken:
         return Taken("already", "already", "", self.warnings, patient.pk)
 
-    def _applied(self, patient: Patient, stay: Stay | None = None, **said: Any) -> Taken:
+    def _applied(
+        self,
+        patient: Patient,
+        stay: Stay | None = None,
+        known: dict[Kind, tuple[Groups, Groups]] | None = None,
+        **said: Any,
+    ) -> Taken:
         self.written.touch(Kind.PATIENT, patient, {})
         patient.heard_at = self.written.at
         full = {"patient_ids": self.loaded.numbers_of(Kind.PATIENT, patient), **said}
-        change = self._journal(patient, full, stay)
+        change = self._journal(patient, full, stay, known)
         return Taken("applied", "", "", self.warnings, patient.pk, change)
 
-    def _journal(self, patient: Patient, said: dict[str, Any], stay: Stay | None = None) -> int:
+    def _journal(
+        self,
+        patient: Patient,
+        said: dict[str, Any],
+        stay: Stay | None = None,
+        known: dict[Kind, tuple[Groups, Groups]] | None = None,
+    ) -> int:
         change = next(self.written.change_ids)
         full: dict[str, Any] = {Kind.PATIENT.value: facts.of(Kind.PATIENT, patient), **said}
         objects = {Kind.PATIENT: patient.pk}
@@ -264,7 +286,7 @@ class Merging:
             news=self.news,
             source="feed",
             origin=self.entry.source,
-            known={},
+            known=known or {},
             full=full,
             objects=objects,
         )

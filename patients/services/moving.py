@@ -1,18 +1,23 @@
 """What is rewritten when records become one, a stay changes hands or a number ends; decides nothing.
 
-A merged record keeps its own facts, trunk and history. What moves: numbers, stays, appointments, alerts and links.
+A merged record keeps its own facts, trunk and history. What moves: numbers, stays, appointments, documents, alerts and
+links.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from patients.facts import Kind
+from django.db.models import Q
+
+from patients import facts
+from patients.facts import Groups, Kind, News
 from patients.identifiers import Identifier
-from patients.models import Alert, LastSegments, Patient, Stay
+from patients.models import Alert, Change, LastSegments, Patient, Stay
 from patients.services import linking
 from patients.services.loaded import Loaded
 from patients.services.naming import Retired
 from patients.services.rows import IDENTIFIERS, Written
+from patients.states import Event
 
 
 class Moving:
@@ -75,6 +80,24 @@ class Moving:
             moved = LastSegments(patient_id=owner, stay=stay.pk, segments=kept)
             self.loaded.heard_segments[owner, stay.pk] = moved
 
+    def moved_since(self, stays: Sequence[Stay], at: datetime) -> bool:
+        """Say whether news of later than `at` has brought one of these stays to the patient it belongs to."""
+        owners = {(stay.patient_id, stay.pk) for stay in stays}
+        of_stays = Q(*[Q(patient=owner, stay=stay) for owner, stay in owners], _connector=Q.OR)
+        moves = [row for row in self.written.changes if (row.patient_id, row.stay) in owners]
+        moves += Change.objects.filter(of_stays, event=Event.MOVE_STAY)
+        return any(row.event == Event.MOVE_STAY and row.occurred_at > at for row in moves)
+
+    def begin(self, patient: Patient, news: News, message: int) -> dict[Kind, tuple[Groups, Groups]]:
+        """Let a record that was made for this news say what it says of the person; gives it before and after."""
+        if self.loaded.known_id(patient, self.written):
+            return {}
+        told = facts.overlaid(self.loaded.held(Kind.PATIENT, patient), news.patient)
+        self.loaded.hear(Kind.PATIENT, patient, told, message, self.written.at)
+        pair = self.loaded.merge(Kind.PATIENT, patient, told, self.written)
+        self.loaded.note_heard(patient, news, self.written)
+        return {Kind.PATIENT: pair}
+
     def everything(self, loser: Patient, survivor: Patient) -> None:
         """Move all that was one patient's to another, whose record stands from now on."""
         self.numbers(Kind.PATIENT, loser.pk, survivor.pk)
@@ -84,6 +107,7 @@ class Moving:
             booked.patient_id = survivor.pk
             self.written.touch(Kind.APPOINTMENT, booked, {})
         Alert.objects.filter(patient_id=loser.pk).update(patient_id=survivor.pk)
+        self.loaded.documents.follow(loser.pk, survivor.pk)
         linking.follow(loser.pk, survivor.pk, self.written)
         loser.merged_into_id, loser.merged_at = survivor.pk, self.written.at
         self.written.touch(Kind.PATIENT, loser, {})

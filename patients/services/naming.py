@@ -9,16 +9,17 @@ from typing import NamedTuple
 
 from django.db.models import Q
 
-from patients import facts, guard
-from patients.facts import NOBODY, Kind, Named, News
+from patients import facts, guard, staleness
+from patients.facts import NOBODY, Groups, Kind, Named, News
 from patients.identifiers import Identifier
-from patients.models import Patient
+from patients.models import Change, Patient
 from patients.services.rows import IDENTIFIERS
 from patients.services.taken import Parked
 from patients.states import Event
 
 KEEPS_RETIRED = (Kind.PATIENT, Kind.STAY)  # kinds whose retired numbers still name somebody
 NHS = "NH"  # HL7 table 0203
+FORMERS = 500  # changes of a record that are looked through, at most
 STALE = "from before its number was merged or replaced: demographics not taken"
 UNDER_RETIRED = "told under a number that was merged away or replaced: taken to the record that has it now"
 
@@ -45,6 +46,7 @@ class Names:
         self.owner: dict[tuple[Kind, Identifier], int] = {}
         self.retired: dict[tuple[Kind, Identifier], Retired] = {}
         self.patients: dict[int, Patient] = {}  # the rows, once they are locked
+        self.former: dict[int, list[Groups]] = {}  # what this batch has changed of them, oldest first
         everybody = [*named, *(news.prior for news in told), *(news.mother for news in told)]
         self.nhs_numbers = {one.nhs_number for one in everybody if not one.patient_ids} - {""}
         self._find(Kind.PATIENT, {i for one in everybody for i in one.patient_ids})
@@ -77,7 +79,8 @@ class Names:
     def _with_nhs_number(self) -> set[int]:
         """Give the patients with the NHS numbers that stand alone, and those they were merged into."""
         found: set[int] = set()
-        wanted = Q(nhs_number__in=self.nhs_numbers) if self.nhs_numbers else None
+        indexed = ~Q(nhs_number="")
+        wanted = indexed & Q(nhs_number__in=self.nhs_numbers) if self.nhs_numbers else None
         while wanted is not None:
             rows = dict(Patient.objects.filter(wanted).values_list("pk", "merged_into_id"))
             found |= set(rows)
@@ -157,25 +160,54 @@ class Names:
             raise Parked("two-patients", "The numbers in this message belong to different patients")
         return next((Meant(self.patients[pk], until) for pk, until in owners.items()), None)
 
-    def guarded(self, named: Named, said: facts.Groups, sent_at: datetime | None = None) -> Meant | None:
+    def guarded(
+        self, named: Named, said: Groups, sent_at: datetime | None = None, *, trusted: bool = False
+    ) -> Meant | None:
         """Say who is meant, as `meant`; Parked as well where what is `said` cannot be of that person.
 
-        News sent before the number was retired is not compared as strictly: it was true of the record it was for.
+        News sent before the number was retired is not compared as strictly: it was true of the record it was for. Old
+        news is of the same person, too, where it is of who this once was. `trusted`: a person has said it is.
         """
         meant = self.meant(named)
-        if meant is None:
-            return None
-        fresh = meant.until is not None and not stale(sent_at, meant.until)
-        if why := guard.doubt(facts.of(Kind.PATIENT, meant.patient), said, retired=fresh):
+        if meant is None or trusted:
+            return meant
+        patient, before = meant.patient, meant.until is not None and stale(sent_at, meant.until)
+        fresh = meant.until is not None and not before
+        why = guard.doubt(facts.of(Kind.PATIENT, patient), said, retired=fresh)
+        if why and (before or staleness.is_old(said, sent_at, staleness.known(patient.sent, patient.sent_at))):
+            why = why if all(guard.doubt(was, said, retired=fresh) for was in self._formers(patient)) else None
+        if why:
             raise Parked(*why)
         return meant
 
-    def patient(self, news: News, at: datetime, keys: Iterator[int], *, park: bool) -> tuple[Meant, tuple[str, ...]]:
+    def _formers(self, patient: Patient) -> Iterator[Groups]:
+        """Give who a patient was before each change of the record, and whoever was merged into it.
+
+        Only where it was known by name and birth: nobody is in doubt beside a blank record.
+        """
+        batch = self.former.get(patient.pk, [])
+        was = batch[0] if batch else facts.of(Kind.PATIENT, patient)
+        found = list(batch)
+        changes = Change.objects.filter(patient=patient.pk, before__has_key=Kind.PATIENT.value).order_by("-id")
+        for before in changes.values_list("before", flat=True)[:FORMERS]:
+            found.append(was := facts.overlaid(was, before[Kind.PATIENT.value]))
+        found += [facts.of(Kind.PATIENT, row) for row in Patient.objects.filter(merged_into=patient.pk)[:FORMERS]]
+        yield from (each for each in found if each["birth"]["born"] and each["name"]["family"])
+
+    def forget(self, patient: Patient) -> None:
+        """Forget a record that was begun for news which was then not taken: whoever it named is nobody yet."""
+        self.patients.pop(patient.pk, None)
+        for key in [key for key, owner in self.owner.items() if key[0] is Kind.PATIENT and owner == patient.pk]:
+            del self.owner[key]
+
+    def patient(
+        self, news: News, at: datetime, keys: Iterator[int], *, park: bool, trusted: bool = False
+    ) -> tuple[Meant, tuple[str, ...]]:
         """Say who is meant, making a record if nobody is (`park`: only for a registration); Parked if in doubt."""
         if news.named == NOBODY:
             raise Parked("no-identity", "No number says which patient is meant")
         expected = news.event in (Event.REGISTER, Event.UPDATE)
-        meant = self.guarded(news.named, news.patient, news.sent_at)
+        meant = self.guarded(news.named, news.patient, news.sent_at, trusted=trusted)
         if meant is not None:
             if meant.until is None:
                 return meant, ()

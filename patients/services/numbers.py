@@ -6,9 +6,11 @@ from django.db import connection
 from pasmirror.lib import alarms
 from patients.facts import Kind
 from patients.identifiers import HOSPITAL, PLACER, VISIT, Identifier
+from patients.models import NumberPool
 from patients.services.rows import IDENTIFIERS
 
 TEMPORARY = "PASMIRROR-TEMP"
+NEWEST = 500  # numbers that are looked at to see whose they usually are
 TYPES = {Kind.PATIENT: HOSPITAL, Kind.STAY: VISIT, Kind.APPOINTMENT: PLACER}
 _NEXT = """
 UPDATE patients_numberpool SET next = next + 1 WHERE id = (
@@ -47,6 +49,13 @@ def _in_use(kind: Kind, identifier: Identifier) -> bool:
     rows = IDENTIFIERS[kind].objects.filter(type=identifier.type, authority=identifier.authority, until=None)  # type: ignore[attr-defined]
     in_use: bool = rows.filter(value=identifier.value).exists()
     return in_use
+
+
+def authorities(kind: Kind, type_: str) -> list[str]:
+    """Give who gave the newest numbers of `kind` and type, in order: the PAS, without what this mirror gives itself."""
+    ours = {TEMPORARY, *NumberPool.objects.values_list("authority", flat=True)}
+    rows = IDENTIFIERS[kind].objects.filter(type=type_, until=None).exclude(authority__in=ours).order_by("-id")  # type: ignore[attr-defined]
+    return sorted(set(rows.values_list("authority", flat=True)[:NEWEST]))
 
 
 def check_digit(digits: str, scheme: str) -> str:

@@ -6,6 +6,7 @@ The site file has the last word: what it declares it declares again when it is a
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Model
 
@@ -56,10 +57,12 @@ def _person(row: Row, by: Actor) -> Put:
         return _refused(f"There is no such {missing}: load the {missing}s first")
     new = user is None
     if user is None:
+        try:
+            User.username_validator(row["name"])
+        except ValidationError:
+            return _refused("USER NAME may hold letters, digits and @ . + - _ only")
         user = User(username=row["name"], role=row["role"])
         user.set_unusable_password()
-        if not user.username.isprintable() or " " in user.username:
-            return _refused("USER NAME may hold no blanks")
         user.save()
         audit.record(action="account.added", by=by, subject=f"account:{user.pk}", detail={"role": user.role})
     made = [Assignment.objects.get_or_create(user=user, **place)[1] for place in places]

@@ -5,6 +5,8 @@ What stands afterwards is what the feed would have left of the same news. Who is
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
@@ -13,7 +15,7 @@ from django.db.models import Model
 
 from pasmirror.lib import clock, copying
 from pasmirror.lib.actor import Actor
-from pasmirror.lib.copying import as_text, jsonb
+from pasmirror.lib.copying import NULL, as_text, jsonb
 from patients import facts
 from patients.facts import Kind, News, Value
 from patients.models import Change, Gate, Patient, PatientIdentifier, Trunk
@@ -24,7 +26,7 @@ SAME_NHS = "another patient has the same NHS number"
 _BLANK = facts.blank(Kind.PATIENT)
 _BLANK_JSON = {group: jsonb(values) for group, values in _BLANK.items()}
 _SHAPES = {group: "{" + ",".join(f'"{name}":%s' for name in values) + "}" for group, values in _BLANK.items()}
-_PERSON = ["id", *(name for values in _BLANK.values() for name in values), "made_at", "heard_at", "sent_at"]
+_PERSON = ["id", *(name for values in _BLANK.values() for name in values), "made_at", "heard_at", "sent_at", "sent"]
 _NUMBER = ["type", "authority", "value", "since", "patient_id"]
 _TRUNK = ["id", "kind", "object_id", "held", "heard_at", "message"]
 _CHANGE = ["id", "event", "patient_id", "before", "after", "facts", "origin", "source", "actor", "epoch"]
@@ -68,7 +70,8 @@ class _Lines:
         known = facts.overlaid(_BLANK, news.patient)
         values = [v if type(v) is str else as_text(v) for group in known.values() for v in group.values()]
         sent = as_text(news.sent_at if news.patient else None)  # how old its demographics are
-        self.people.append(f"{patient}\t{copying.line(values)}\t{at}\t{at}\t{sent}")
+        ages = _ages(news.sent_at, tuple([group for group, said in news.patient.items() if said]))
+        self.people.append(f"{patient}\t{copying.line(values)}\t{at}\t{at}\t{sent}\t{ages}")
         self.numbers += ["\t".join([*map(as_text, number), at, str(patient)]) for number in news.patient_ids]
         written = {group: _written(group, values) for group, values in known.items()}
         held = _json_object(written)
@@ -89,6 +92,12 @@ class _Lines:
         _copy(PatientIdentifier, _NUMBER, self.numbers)
         _copy(Trunk, _TRUNK, self.trunks)
         _copy(Change, _CHANGE, self.changes)
+
+
+@lru_cache(maxsize=1024)
+def _ages(sent_at: datetime | None, groups: tuple[str, ...]) -> str:
+    """Give how old each of these groups is, for COPY, as the feed notes it (`patients.staleness`)."""
+    return jsonb(dict.fromkeys(groups, clock.iso(sent_at))) if sent_at and groups else NULL
 
 
 def _written(group: str, values: Mapping[str, Value]) -> str:
@@ -122,6 +131,8 @@ def _nhs_numbers(entries: Sequence[Entry]) -> Counter[str]:
     said = Counter(_nhs_number(entry.news) for entry in entries)
     del said[""]
     with connection.cursor() as cursor:
-        cursor.execute("SELECT nhs_number FROM patients_patient WHERE nhs_number = ANY(%s)", [list(said)])
+        cursor.execute(
+            "SELECT nhs_number FROM patients_patient WHERE nhs_number = ANY(%s) AND nhs_number <> ''", [list(said)]
+        )
         said.update(row[0] for row in cursor.fetchall())
     return said

@@ -25,6 +25,7 @@ class Torn(Parked):
 class Entry:
     """One message's news; `message` is the inbound message's id (0: none). `park_unknown`: news of a stranger is a
     person's. `ruled`: codes for which such a message is filed instead of parked, a person has ruled so.
+    `same_person`: a person has said that it is of the person known by that number: the identity guard is not asked.
     """
 
     message: int
@@ -32,6 +33,7 @@ class Entry:
     park_unknown: bool = False
     origin: str = ""  # of the change; usually the message
     ruled: frozenset[str] = frozenset()
+    same_person: bool = False
 
     @property
     def source(self) -> str:

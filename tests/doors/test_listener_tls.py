@@ -130,6 +130,27 @@ def test_a_renewed_certificate_is_taken_without_a_restart_and_one_that_ends_soon
             assert ssl.cert_time_to_seconds(shown["notAfter"]) > (datetime.now(UTC) + timedelta(days=300)).timestamp()
 
 
+def test_a_renewed_certificate_that_cannot_be_used_is_told_and_the_old_one_stays(tmp_path, authority, declared):
+    tie = authority.certificate("tie.example")
+    own = authority.folder / "localhost.crt"
+    with Listening(tmp_path / "listen.log", tls={**declared, "names": []}) as door:
+        good = own.read_bytes()
+        own.write_bytes(b"half a certificate")
+        eventually(lambda: "certificate-unusable" in standing(), within=40)
+        sentence = Alarm.objects.get(code="certificate-unusable").sentence
+        assert "goes on with the TLS files read before" in sentence
+        assert "localhost.crt" in sentence
+        assert "feed-shut" not in standing()
+        with HandWritten(door.port, tls=authority.peer(*tie)) as peer:
+            assert msa(peer.ask(MESSAGE % b"OLD")) == ("AA", "OLD"), "it is listened for"
+        own.write_bytes(good)
+        eventually(lambda: "certificate-unusable" not in standing(), within=40)
+
+
+def standing():
+    return set(Alarm.objects.filter(cleared_at=None).values_list("code", flat=True))
+
+
 def test_until_when_a_certificate_is_good_is_what_openssl_says(authority):
     cert, _ = authority.certificate("x.example", days=11)
     until = tls.good_until(str(cert))

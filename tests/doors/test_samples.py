@@ -1,12 +1,16 @@
 """Published messages, sent over a socket to the real listener and applied: all answered, each with an outcome.
 
-`samples.tsv` beside this holds what is expected of each message alone, before an empty record, and why: judged by
-reading the message, so that a wrong outcome is not made right by being written down.
+`samples.tsv` beside this holds what is expected of each message alone, before an empty record, and why: its outcome,
+the first words of its warnings, and what stands afterwards. It is judged by reading the message, so that a wrong
+outcome is not made right by being written down.
 """
 
 import csv
+import re
 import sys
 from collections import Counter
+from dataclasses import replace
+from datetime import UTC
 
 import hl7.client
 import pytest
@@ -15,7 +19,7 @@ from django.db import transaction
 from messaging.hl7.habits import FeedPolicy, Habits
 from messaging.models import Channel, Inbound
 from messaging.services import apply, intake
-from patients.models import Appointment, Patient
+from patients.models import Appointment, Document, Patient, Stay
 from tests.committed import committed  # noqa: F401
 from tests.feed_door import END, ROOT, VT, HandWritten, Listening, msa
 
@@ -23,6 +27,8 @@ pytestmark = [pytest.mark.usefixtures("committed"), pytest.mark.timeout(300)]
 ALL = ROOT.parent / "shared" / "samples"
 SAMPLES = ALL / "airslie-renalware-core"
 JUDGED = ROOT / "tests" / "doors" / "samples.tsv"
+BOOKS_BY_ADT = "hl7-clinics-examples"
+HABITS = Habits(default_authority="RXX")
 OUTCOMES = {"applied", "already", "filed", "parked", "refused"}
 
 
@@ -80,8 +86,47 @@ def judged():
     return rows
 
 
+def habits_of(file):
+    """One sender books outpatients by A05 and A38 (PV1-2 O, the time in PV2-8): its feed says so."""
+    return replace(HABITS, a05="appointment") if BOOKS_BY_ADT in file else HABITS
+
+
+def told_in_order(row):
+    """Order by source, and those of one sender that come in pairs (an A05, its A38) as they were told."""
+    source, _, name = row["file"].partition("/")
+    return source, int(re.findall(r"\d+", name)[-2]) if BOOKS_BY_ADT in name else 0
+
+
+def store(file, habits=None):
+    """Store one sample as its feed would bring it, apply it, and give what became of it."""
+    policy = FeedPolicy(habits=habits or habits_of(file))
+    Channel.objects.update_or_create(code="pas", defaults={"policy": policy.as_json()})
+    intake.store("pas", [intake.Frame("127.0.0.1", (ALL / file).read_bytes())], policy=policy)
+    while apply.run_once():
+        pass
+    return Inbound.objects.order_by("number").last()
+
+
+def standing():
+    """Say what stands in the record: who is provisional, each stay and appointment, and documents."""
+    found = ["provisional" if patient.provisional else "known" for patient in Patient.objects.order_by("pk")]
+    found += [f"{stay.status}@{stay.ward}" for stay in Stay.objects.order_by("pk")]
+    for each in Appointment.objects.order_by("pk"):
+        at = each.starts_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M") if each.starts_at else "no time"
+        found.append(f"{each.status}@{at} {each.minutes} min {each.clinic}".rstrip())
+    found += ["document"] * Document.objects.count()
+    return "; ".join(found)
+
+
+def is_as(told, words):
+    """Whether warnings are those judged, by their first words: all of them, and no other."""
+    judged = [each for each in words.split("; ") if each]
+    pairs = list(zip(sorted(told), sorted(judged), strict=False))
+    return len(told) == len(judged) and all(one.startswith(first) for one, first in pairs)
+
+
 def test_every_published_message_over_a_socket_is_answered_stored_and_settled(tmp_path, capsys):
-    expected = judged()
+    expected = sorted(judged(), key=told_in_order)
     raws = [(ALL / row["file"]).read_bytes() for row in expected]
     with Listening(tmp_path / "listen.log", habits={"default_authority": "RXX"}) as door:
         answers = by_hand(door.port, raws)
@@ -98,6 +143,10 @@ def test_every_published_message_over_a_socket_is_answered_stored_and_settled(tm
     for row in rows:
         assert row.outcome in OUTCOMES, row.trigger
         assert row.outcome in ("applied", "already") or (row.code and row.reason), row.trigger
+    pairs = {(ALL / row["file"]).read_bytes() for row in expected if BOOKS_BY_ADT in row["file"]}
+    assert [row.outcome for row in rows if bytes(row.raw) in pairs] == ["applied"] * 18, "each A38 finds its A05"
+    told = Stay.objects.filter(identifiers__value__regex="-OP21|-2108EN").values_list("status", flat=True)
+    assert Counter(told) == {"expected": 6, "cancelled": 6}
     with capsys.disabled():
         lines = (
             f"{count:4}  {source:36} {trigger:9} {outcome:8} {code}"
@@ -109,16 +158,21 @@ def test_every_published_message_over_a_socket_is_answered_stored_and_settled(tm
 
 
 def test_every_published_message_alone_has_the_outcome_that_reading_it_demands():
-    policy = FeedPolicy(habits=Habits(default_authority="RXX"))
-    Channel.objects.create(code="pas", policy=policy.as_json())
     wrong = []
     for row in judged():
         with transaction.atomic():
-            intake.store("pas", [intake.Frame("127.0.0.1", (ALL / row["file"]).read_bytes())], policy=policy)
-            while apply.run_once():
-                pass
-            told = Inbound.objects.get()
+            told, stands = store(row["file"]), standing()
             transaction.set_rollback(True)
-        if (told.outcome, told.code) != (row["outcome"], row["code"]):
-            wrong.append(f"{row['file']}: {told.outcome} {told.code} {told.reason}; but {row['why']}")
+        same = (told.outcome, told.code, stands) == (row["outcome"], row["code"], row["stands"])
+        if not same or not is_as(told.warnings, row["warnings"]):
+            what = f"{told.outcome} {told.code} {told.reason}; {told.warnings}; {stands}"
+            wrong.append(f"{row['file']}: {what}; but {row['why']}; {row['warnings']}; {row['stands']}")
     assert wrong == []
+
+
+def test_outpatients_booked_by_a05_and_called_off_by_a38_in_the_order_they_were_told():
+    rows = sorted((row for row in judged() if BOOKS_BY_ADT in row["file"]), key=told_in_order)
+    outcomes = [(told.trigger, told.outcome) for told in (store(row["file"]) for row in rows)]
+    assert Counter(outcomes) == {("ADT^A05", "applied"): 12, ("ADT^A38", "applied"): 6}
+    assert Counter(Appointment.objects.values_list("status", flat=True)) == {"booked": 6, "cancelled": 6}
+    assert not Stay.objects.exists()

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from patients.models import Appointment
+from patients.models import Appointment, Stay
 from tests.factories.told import HABITS, PID, adt, clock, pv1, siu, tell, tell_together
 
 pytestmark = pytest.mark.django_db
@@ -122,3 +122,24 @@ def test_a_booking_made_by_an_a05_at_a_time_that_is_none_is_warned_of():
     (taken,) = tell(raw, habits=BY_ADT)
     assert PID.encode() in raw
     assert "PV2-8: not a time, not taken" in taken.warnings
+
+
+@pytest.mark.parametrize(("made", "when"), [(0, "20260811090000"), (0, clock(20)), (0, clock(0))])
+def test_a_pre_admission_whose_evn_6_is_the_time_of_the_visit_is_cancelled_before_it(made, when):
+    first = a05("B1", made, when)
+    (taken,) = tell(first)
+    assert taken.warnings == tuple(w for w in taken.warnings if not w.startswith("EVN"))
+    (taken,) = tell(a05("B1", 10, clock(10), "A38"))
+    assert taken.outcome == "applied"
+    assert Stay.objects.get().status == "cancelled"
+    tell(first)
+    assert Stay.objects.get().status == "cancelled", "the first told again does not stand up"
+    tell(a05("B1", 15, when))
+    assert Stay.objects.get().status == "expected", "told anew"
+    tell(a05("B1", 18, when, "A38"))
+    assert Stay.objects.get().status == "cancelled"
+
+
+def test_a_pre_admission_is_cancelled_by_its_visit_number_whatever_the_times():
+    tell(adt("A05", 30, pv1("WA"), sent=0, evn6=clock(50)), adt("A38", 20, pv1("WA"), sent=40))
+    assert Stay.objects.get().status == "cancelled"

@@ -70,6 +70,6 @@ def test_a_letter_says_who_is_meant_and_changes_nothing_of_them():
     assert Patient.objects.get().family == "SMITH"
 
 
-def test_a_letter_without_a_number_is_filed():
+def test_a_letter_without_a_number_is_filed_and_holds_up_nobody():
     said = entry(mdm("T02", 0, "TXA|1|DS|TX", *TEXT))
     assert (said.code, said.parked) == ("no-document-number", False)

@@ -111,7 +111,7 @@ def test_a_patient_known_by_the_nhs_number_alone_is_known():
 
 
 def test_with_one_channel_nobody_waits():
-    Channel.objects.filter(code="adt").update(policy={})
+    Channel.objects.filter(code="adt").update(declared=False)
     store("siu", told("SIU^S12", "P1", appointment="A1"))
     assert drain() == 1
 
@@ -119,7 +119,7 @@ def test_with_one_channel_nobody_waits():
 def test_what_waited_goes_at_once_when_there_is_nothing_to_wait_for_any_more():
     store("siu", told("SIU^S12", "P1", appointment="A1"))
     assert drain() == 0
-    Channel.objects.filter(code="adt").update(policy={})
+    Channel.objects.filter(code="adt").update(declared=False)
     assert drain() == 1
 
 

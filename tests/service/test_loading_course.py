@@ -14,6 +14,7 @@ from pasmirror.lib.actor import system
 from pasmirror.lib.models import AuditRow
 from patients.models import Ward
 from tests.committed import committed  # noqa: F401
+from tests.loads import beside
 
 pytestmark = pytest.mark.usefixtures("committed")
 TEN = "".join(f"{n}\n" for n in range(10))
@@ -69,7 +70,7 @@ def run(taker, tell=lambda place: None, **more) -> Place:
 
 
 def lines(source, what):
-    return (source.path.parent / f"ten.{what}.csv").read_text("utf-8-sig").splitlines()
+    return beside(source.path.parent / f"ten.{what}.csv").read_text("utf-8-sig").splitlines()
 
 
 @pytest.fixture
@@ -115,7 +116,7 @@ def test_a_load_that_was_broken_off_goes_on_where_it_was(source):
     place = reached(source)
     assert place is not None
     assert (place.read, place.done, Ward.objects.count()) == (6, False, 5)
-    with (source.path.parent / "ten.refused.csv").open("ab") as file:
+    with beside(source.path.parent / "ten.refused.csv").open("ab") as file:
         file.write(b"half a li")  # as a kill in the middle of a write leaves it
     later = Wards(source, refuses={10})
     place = run(later)

@@ -15,7 +15,7 @@ from pasmirror.bench.messages import messages
 from pasmirror.lib.actor import system
 from patients.models import Change, LastSegments, Movement, PatientIdentifier, Trunk
 from patients.services import feed
-from tests.loads import Load, load, record, spoken_at, written
+from tests.loads import Load, beside, load, record, spoken_at, written
 
 pytestmark = pytest.mark.django_db
 
@@ -62,18 +62,18 @@ def emptied():
 
 def test_what_is_refused_is_a_batch_with_its_reasons_and_what_is_not_followed_is_counted(tmp_path):
     good = messages(1, first=1)[0]
-    nobody = good.replace(b"B00000001", b"").replace(b"999000001", b"")
+    nobody = good.replace(b"B00000001", b"").replace(b"9000000017", b"")
     other = good.replace(b"ADT^A28^ADT_A05", b"ZZZ^Z99")
     test = good.replace(b"|P|2.4", b"|T|2.4")
     done = load(tmp_path, "day.hl7", b"BHS|^~\\&\r" + good + nobody + other + test + b"MSH|junk\rBTS|9\r")
     assert done.code == 1
     assert "5 read, 1 taken, 0 unchanged, 1 not followed, 3 refused" in done.said
-    refused = (tmp_path / "day.refused.hl7").read_bytes()
+    refused = beside(tmp_path / "day.refused.hl7").read_bytes()
     assert refused.count(b"BHS|") == 3
     assert b"MSH-11 is not P, which is what this feed carries" in refused
     assert b"Not readable as HL7" in refused
     assert written(tmp_path / "day.warnings.csv")[-1][1] == "line 27: BTS-1 counts 9 messages, 5 were there"
-    assert "3 read, 0 taken, 0 unchanged, 3 refused" in Load.of(tmp_path / "day.refused.hl7").said
+    assert "3 read, 0 taken, 0 unchanged, 3 refused" in Load.of(beside(tmp_path / "day.refused.hl7")).said
 
 
 def test_a_second_run_changes_nothing_even_shuffled_among_others(tmp_path):

@@ -39,7 +39,7 @@ def test_a_whole_stay_and_its_history():
 
 def test_trap_29_a01_twice_then_discharge_and_its_cancel():
     again = adt("A01", 5, pv1(WA))
-    assert codes(ADMIT, again)[1] == ("applied", "")
+    assert codes(ADMIT, again)[1] == ("already", "already"), "one who is in cannot be admitted"
     assert stay().admitted_at.isoformat() == "2026-07-01T09:00:00+00:00", "the first admission's time stands"
     tell(OUT, adt("A13", 30, pv1(WC), sent=40))
     assert where() == ("in", "WC", "C3")

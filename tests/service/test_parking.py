@@ -6,6 +6,7 @@ import pytest
 
 from messaging.models import Hold, Inbound, Ruling
 from messaging.selectors import exceptions
+from messaging.selectors.exceptions import OfPatient, Sought
 from messaging.services import apply, parking
 from pasmirror.lib import clock
 from pasmirror.lib.actor import Actor
@@ -162,14 +163,14 @@ def test_what_is_refused_is_said_plainly_and_changes_nothing():
 
 def test_a_patients_banner_and_the_list_are_told_what_needs_a_person():
     head, *_ = given_one_parked()
-    (told,) = exceptions.of_patient(patient("A").pk)
-    assert (told.message, told.code, told.trigger, told.waiting) == (head.pk, "identity-mismatch", "ADT^A31", 2)
-    assert exceptions.of_patient(patient("B").pk) == []
+    of_a = exceptions.of_patient(patient("A").pk)
+    (told,) = of_a.heads
+    assert (told.message, told.code, told.trigger, of_a.waiting) == (head.pk, "identity-mismatch", "ADT^A31", 2)
+    assert exceptions.of_patient(patient("B").pk) == OfPatient([], 0)
     hear(hl7("A34", pid("B", JONES)))
-    assert [each.code for each in exceptions.everything()] == ["no-mrg", "identity-mismatch"]
-    assert [each.code for each in exceptions.everything(before=exceptions.everything()[0].message)] == [
-        "identity-mismatch"
-    ]
+    listed = exceptions.find(Sought())
+    assert [(each.code, each.waiting) for each in listed] == [("no-mrg", 0), ("identity-mismatch", 2)]
+    assert [each.code for each in exceptions.find(Sought(), before=listed[0].message)] == ["identity-mismatch"]
     reasons = " ".join(Inbound.objects.values_list("reason", flat=True))
     assert not any(value in reasons for value in ("SMITT", "SMITH", "1991", "A31"))
 
@@ -196,7 +197,7 @@ def test_what_waits_behind_a_retired_number_follows_and_so_does_what_waits_for_i
     )
     apply_all()
     assert [became(row)[1] for row in (doubt, under_a)] == ["retired-number", "waits"]
-    assert [each.message for each in exceptions.of_patient(patient("B").pk)] == [doubt.pk]
+    assert [each.message for each in exceptions.of_patient(patient("B").pk).heads] == [doubt.pk]
     head, also_under_a, of_b = store(
         address("B", "x", 4, WRONG), address("A", "2 High St", 5), address("B", "3 High St", 6)
     )

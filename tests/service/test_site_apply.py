@@ -95,7 +95,7 @@ def test_a_channel_of_another_name_closes_the_old_door() -> None:
     apply()
     apply(DEMO.replace('channel = "pas"', 'channel = "adt"'))
     assert list(reception.declared()) == ["adt"]
-    assert Channel.objects.get(code="pas").policy == {}
+    assert not Channel.objects.get(code="pas").declared
 
 
 def test_hours_are_replaced_and_those_that_stay_keep_their_row() -> None:

@@ -126,6 +126,9 @@ def test_a_merge_shows_what_it_did_to_the_record_that_ended(engineer):
     page = text_of(read(engineer, merge))
     assert "MRG-1</span> Prior patient identifier list" in page
     assert "Nothing in the record" not in page
+    records = {int(pk) for pk in re.findall(r": record (\d+)</caption>", page)}
+    assert records == {change.patient_id for change in made}
+    assert len(records) == 2
 
 
 def test_one_that_cannot_be_read_is_shown_as_it_came(engineer):

@@ -1,4 +1,4 @@
-"""A file of HL7 cut into messages, whatever the line ends and envelopes; files that grow beside; reading ahead."""
+"""A file of HL7 cut into messages, whatever the line ends and envelopes; refused ones written down; reading ahead."""
 
 import io
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from messaging.extracts import messages
 from messaging.extracts.ahead import Ahead, lots
-from messaging.extracts.beside import Beside, batch_of, csv_lines
+from messaging.extracts.beside import batch_of, csv_lines
 from messaging.extracts.messages import Stream
 
 A = b"MSH|^~\\&|PAS|RXX|||20260301||ADT^A28|1|P|2.4\rPID|1||P1\r"
@@ -73,25 +73,6 @@ def test_a_refused_message_is_a_batch_that_another_library_reads_and_we_load():
     found, faults = cut(batch)
     assert [framed.raw for framed in found] == [B]
     assert not faults
-
-
-def test_what_does_not_count_is_cut_off(tmp_path):
-    beside = Beside(tmp_path / "x.refused.csv")
-    size = beside.write(b"one\n")
-    beside.write(b"two, of a lot that was rolled back\n")
-    assert beside.path.read_bytes().startswith(b"two")
-    size = beside.write(b"one\n")
-    beside.count(size)
-    beside.write(b"lost\n")
-    again = Beside(beside.path, size)
-    again.count(again.write(b"two\n"))
-    assert beside.path.read_bytes() == b"one\ntwo\n"
-    again.write(b"behind\n")
-    again.settle()
-    assert beside.path.read_bytes() == b"one\ntwo\n"
-    assert beside.path.stat().st_mode & 0o077 == 0, "it holds patient data"
-    Beside(beside.path, 0).settle()
-    assert not beside.path.exists()
 
 
 def test_rows_have_a_header_once():

@@ -72,7 +72,7 @@ def test_a_person_whole(sheet):
         "name": {"family": "O'BRIEN; Mc", "given": "Zoë"},
         "birth": {"born": "1954-11-03"},
         "sex": {"sex": "F"},
-        "nhs": {"nhs_number": "9990000018", "nhs_status": "02"},
+        "nhs": {"nhs_number": "9990000018"},
         "address": {"postcode": "LS1 4AP"},
         "death": {"dead": True, "died_at": "2020-01"},
     }

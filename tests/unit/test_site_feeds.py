@@ -69,6 +69,7 @@ def test_several_feeds_each_with_its_own_policy():
             "frame_limit = 90000000",
             "feed[2].frame_limit: memory_limit (67108864) must be at least twice",
         ),
+        ("port = 2576", 'oids = ["1.2.3"]', "feed[2].oids[1]: '1.2.3' is not as '1.2.3=RXX'"),
         ("port = 2576", "segment_limit = 1", "feed[2].segment_limit: must be from 10"),
         ("port = 2576", "idle_seconds = -1", "feed[2].idle_seconds: must be from 0"),
         ('key = "a.key"', "", "feed[2].tls.key: is missing"),

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from messaging.mllp.doors import Doors
+from messaging.mllp.doors import DoorFailed, Doors
 
 
 class Command(BaseCommand):
@@ -25,3 +25,5 @@ class Command(BaseCommand):
             asyncio.run(Doors(shared=share).run())
         except OSError as fault:
             raise CommandError(f"The feed's port cannot be opened: {fault.strerror or fault}.") from None
+        except DoorFailed as fault:
+            raise CommandError(str(fault)) from None

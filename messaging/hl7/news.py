@@ -161,8 +161,8 @@ def _of_kind(
             return _parked("no-appointment-number", "No appointment number in SCH-1 or SCH-2", reading, told.named)
     document = documents.read(message, reading) if event == Event.DOCUMENT else {}
     if event == Event.DOCUMENT and not document.get("number"):
-        unkeyed = "No document number in TXA-12, so it is not known which letter this is"
-        return NotNews("no-document-number", unkeyed, parked=False)  # a letter must not hold up its patient
+        unkeyed = "No document number in TXA-12: kept as a message only"  # a letter must not hold up its patient
+        return NotNews("no-document-number", unkeyed, parked=False, warnings=tuple(reading.warnings))
     whole = replace(
         told,
         stay_ids=stay_ids,

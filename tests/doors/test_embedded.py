@@ -76,7 +76,9 @@ def alive(pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("left", ["", "garbage\n", f"{os.getpid()}\n", "999999999\n"])
+@pytest.mark.parametrize(
+    "left", ["", "garbage\n", f"{os.getpid()}\n", "999999999\n"], ids=["empty", "garbage", "another's", "nobody's"]
+)
 def test_a_note_left_by_a_dead_server_stops_no_start(tmp_path: Path, left: str) -> None:
     var = tmp_path / "var"
     with embedded.Postgres(var) as server:

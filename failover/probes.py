@@ -14,6 +14,7 @@ from failover.health import Verdict
 from messaging.hl7 import ack, dialects, queries
 from messaging.hl7.dialects import Dialect
 from messaging.mllp.sender import POSITIVE, NoAnswer, Peer
+from messaging.mllp.tls import ClientTls
 from pasmirror.lib import clock
 
 NOBODY = "PASMIRROR-PROBE"  # a number that names no patient
@@ -38,12 +39,13 @@ class Target:
     port: int = 0
     url: str = ""
     dialect: Dialect | None = field(default=None, compare=False)  # how an MLLP question is written
+    secured: ClientTls | None = None  # how an MLLP question is sent over TLS
 
     @classmethod
-    def of(cls, declared: dict[str, Any], dialect: Dialect) -> "Target":
+    def of(cls, declared: dict[str, Any], dialect: Dialect, secured: ClientTls | None = None) -> "Target":
         """Read one row of the policy's probes."""
         where = declared.get("host", ""), int(declared.get("port", 0))
-        return cls(declared["kind"], *where, url=declared.get("url", ""), dialect=dialect)
+        return cls(declared["kind"], *where, url=declared.get("url", ""), dialect=dialect, secured=secured)
 
 
 class Prober:
@@ -113,7 +115,7 @@ def mllp(target: Target, timeout: float) -> Report:
         control_id=control_id,
         now=clock.now(),
     )
-    peer = Peer(target.host, target.port, timeout)
+    peer = Peer(target.host, target.port, timeout, secured=target.secured)
     try:
         raw = peer.query(question, control_id)
     finally:

@@ -48,6 +48,7 @@ def _policy(file: SiteText, feed: Section, authority: str, place: int) -> FeedPo
         peer_connections=feed.whole("peer_connections", default=usual.peer_connections, least=1, most=10_000),
         grace=feed.number("grace", default=usual.grace, most=3600),
         unknown_patient=feed.text("unknown_patient", default=usual.unknown_patient, choices=UNKNOWN_PATIENT),
+        fidelity_sample=feed.number("fidelity_sample", default=usual.fidelity_sample, most=1),
         sending_app=feed.text("sending_app", default="", most=60, code=True),
         sending_facility=feed.text("sending_facility", default="", most=60, code=True),
         tls=_tls(feed.one("tls")) if feed.has("tls") else None,
@@ -80,18 +81,23 @@ def _habits(feed: Section, usual: Habits, authority: str) -> Habits:
 
 
 def _tls(section: Section) -> Tls:
-    fingerprints = section.words("fingerprints", default=[])
-    for index, fingerprint in enumerate(fingerprints):
-        if not re.fullmatch(r"[0-9a-f]{64}", bare(fingerprint)):
-            path = (*section.path, "fingerprints", index)
-            section.file.fault(path, "is no SHA-256 fingerprint: 64 hex digits, with or without colons")
     return Tls(
         cert=section.text("cert", most=1000),
         key=section.text("key", most=1000),
         ca=section.text("ca", most=1000),
         names=tuple(section.words("names", default=[])),
-        fingerprints=tuple(fingerprints),
+        fingerprints=fingerprints(section),
     )
+
+
+def fingerprints(section: Section) -> tuple[str, ...]:
+    """Read the SHA-256 fingerprints of certificates that are taken; none: any."""
+    found = section.words("fingerprints", default=[])
+    for index, fingerprint in enumerate(found):
+        if not re.fullmatch(r"[0-9a-f]{64}", bare(fingerprint)):
+            path = (*section.path, "fingerprints", index)
+            section.file.fault(path, "is no SHA-256 fingerprint: 64 hex digits, with or without colons")
+    return tuple(found)
 
 
 def _nothing_twice(feeds: tuple[FeedPolicy, ...], sections: list[Section]) -> None:

@@ -5,18 +5,23 @@ A channel that it no longer names is marked likewise: nobody listens for it, and
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from messaging.feeds import feeds_of
+from messaging.feeds import feeds_of, fingerprints
+from messaging.hl7 import dialects
 from messaging.hl7.dialects import KNOWN
 from messaging.hl7.habits import FeedPolicy
+from messaging.mllp.tls import ClientTls
 from messaging.models import Channel, Destination, Lane
+from messaging.states import AckMode, AtLimit, Holds, OnNoApplicationAnswer, OnRefusal, OnUnknownAnswer
 from pasmirror.lib.sections import Fault, Section, SiteText
 from patients import declared
 from patients.states import CLERKS_EVENTS, Event
 
 PAS = "pas"  # the code of the PAS as a destination
+RETRY = "retry"
 COPIES = tuple(Destination.PasCopy.values)
 HOST = re.compile(r"[A-Za-z0-9_.:-]+")
 EVENTS = tuple(event for event in Event if event in CLERKS_EVENTS)  # what destinations are told
@@ -84,11 +89,19 @@ def _columns(section: Section, known: dict[str, list[str]]) -> dict[str, Any]:
         "name": section.text("name", most=100),
         "host": host,
         "port": section.port("port"),
+        "tls": _tls(section),
         "dialect": section.text("dialect", default="uk24", choices=KNOWN),
+        "ack_mode": section.text("ack_mode", default=AckMode.ORIGINAL, choices=AckMode.values),
         "timeout": section.number("timeout", default=10.0, least=0.1, most=300),
+        "application_timeout": section.number("application_timeout", default=30.0, least=0.1, most=300),
         "retry_after": section.number("retry_after", default=2.0, least=0.05, most=3600),
         "retry_most": section.number("retry_most", default=60.0, least=0.05, most=86400),
         "reject_limit": section.whole("reject_limit", default=10, least=1, most=1000),
+        "min_interval": section.number("min_interval", default=0.0, most=3600),
+        "on_unknown_answer": section.text("on_unknown_answer", default=RETRY, choices=OnUnknownAnswer.values),
+        "on_no_application_answer": section.text(
+            "on_no_application_answer", default=RETRY, choices=OnNoApplicationAnswer.values
+        ),
         "paused": section.flag("paused", default=False),
     }
     if columns["retry_most"] < columns["retry_after"]:
@@ -97,11 +110,62 @@ def _columns(section: Section, known: dict[str, list[str]]) -> dict[str, Any]:
             f"retry_most ({columns['retry_most']:g} s) must be at least retry_after ({columns['retry_after']:g} s)",
         )
     if section.path == (PAS,):
+        _speakable(section, columns["dialect"], EVENTS)
         return columns  # the PAS is told every event: a filter here would unbalance the ledger
     columns["events"] = section.words("events", default=[], choices=EVENTS)
+    _speakable(section, columns["dialect"], [Event(name) for name in columns["events"] if name in EVENTS] or EVENTS)
     columns |= {name: section.words(name, default=[], choices=codes) for name, codes in known.items()}
+    columns["fidelity_least"] = section.number("fidelity_least", default=0.0, most=100)
+    columns |= _policies(section)
     columns["pas_copy"] = section.text("pas_copy", default=Destination.PasCopy.TOLERATED, choices=COPIES)
     return columns
+
+
+def _speakable(section: Section, code: str, told: Iterable[Event]) -> None:
+    """Refuse a dialect that has no message for what the destination is told; better now than at the first of them."""
+    try:
+        dialect = dialects.get(code)
+    except dialects.UnknownDialect:
+        return  # noted as no choice
+    except Exception as fault:  # noqa: BLE001 - a site's own file: whatever is wrong in it is said with the others
+        section.fault("dialect", f"the dialect {code!r} cannot be read: {type(fault).__name__}")
+        return
+    if wrong := dialect.faults():
+        section.fault("dialect", f"the dialect {code!r} cannot be written: {'; '.join(wrong)}")
+    elif unsaid := dialect.unsaid(told):
+        named = ", ".join(event.value for event in unsaid)
+        only = "" if section.path == (PAS,) or section.has("events") else ": name in events those it has one for"
+        section.fault("events" if section.has("events") else "dialect", f"{code!r} has no message for {named}{only}")
+
+
+def _policies(section: Section) -> dict[str, Any]:
+    """Read what is done about refusals and silence; the PAS's are the replay's own."""
+    return {
+        "on_ae": section.text("on_ae", default=OnRefusal.HOLD, choices=OnRefusal.values),
+        "on_ar": section.text("on_ar", default=OnRefusal.RETRY, choices=OnRefusal.values),
+        "at_limit": section.text("at_limit", default=AtLimit.SET_ASIDE, choices=AtLimit.values),
+        "no_answer_limit": section.whole("no_answer_limit", default=20, most=10_000),
+        "holds": section.text("holds", default=Holds.PATIENT, choices=Holds.values),
+        "shadow": section.flag("shadow", default=False),
+    }
+
+
+def _tls(section: Section) -> dict[str, Any]:
+    """Read how the destination is spoken to over TLS; nothing for plain MLLP."""
+    if not section.has("tls"):
+        section.asked.add("tls")  # the key may be absent, and is known all the same
+        return {}
+    table = section.one("tls")
+    cert, key = table.text("cert", default="", most=1000), table.text("key", default="", most=1000)
+    if bool(cert) != bool(key):
+        table.fault("key" if cert else "cert", "cert and key come together, or neither")
+    return ClientTls(
+        ca=table.text("ca", most=1000),
+        cert=cert,
+        key=key,
+        name=table.text("name", default="", most=200),
+        fingerprints=fingerprints(table),
+    ).as_json()
 
 
 def _no_address_twice(sections: dict[str, Section], columns: dict[str, dict[str, Any]], *, own_ports: set[int]) -> None:

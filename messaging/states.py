@@ -30,9 +30,54 @@ class Leg(TextChoices):
     SET_ASIDE = "set_aside", "given up, by policy or by a person"
     LEFT_TO_PAS = "left_to_pas", "never sent by us; the PAS tells it"
     SKIPPED = "skipped", "nothing to send"
+    SHADOWED = "shadowed", "rehearsed: written and never sent"
 
 
 OPEN_LEGS = (Leg.UNRELEASED, Leg.QUEUED, Leg.SENDING, Leg.HELD)  # a patient's later messages wait behind these
+
+
+class OnRefusal(TextChoices):
+    """What a destination's policy does with a message the peer refused."""
+
+    HOLD = "hold", "hold that patient for a person"
+    RETRY = "retry", "send the same bytes again, to a limit"
+    SET_ASIDE = "set_aside", "give the message up and go on"
+
+
+class AtLimit(TextChoices):
+    """What becomes of a message that was refused as often as the policy allows."""
+
+    SET_ASIDE = "set_aside", "give it up and go on"
+    HOLD = "hold", "hold that patient for a person"
+
+
+class OnUnknownAnswer(TextChoices):
+    """What is done when the answer is none: garbage, without MSA, or about another message."""
+
+    RETRY = "retry", "send the same bytes again, as after silence"
+    HOLD = "hold", "hold that patient for a person"
+
+
+class OnNoApplicationAnswer(TextChoices):
+    """What is done when a peer has committed to a message (CA) and never says what it made of it."""
+
+    RETRY = "retry", "send the same bytes again"
+    ACCEPT = "accept", "the commit is enough"
+    HOLD = "hold", "hold that patient for a person"
+
+
+class AckMode(TextChoices):
+    """Which acknowledgements a destination gives (HL7 chapter 2, 2.9.2 and 2.9.3)."""
+
+    ORIGINAL = "original", "one answer: AA, AE or AR"
+    ENHANCED = "enhanced", "CA when it is stored, then AA, AE or AR"
+
+
+class Holds(TextChoices):
+    """What waits behind a message that is held or tried again."""
+
+    PATIENT = "patient", "that patient's later messages"
+    LANE = "lane", "the whole lane"
 
 
 class Valve(TextChoices):

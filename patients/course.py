@@ -142,12 +142,25 @@ def course(steps: Iterable[Step]) -> Course:
     cancelled = [step for step in every if step["undone"] and step["event"] == Event.CHANGE_DOCTOR]
     for step in sorted(standing, key=order):
         result.take(_without(cancelled, step) if cancelled else step)
+    return _whole(result) if every else result
+
+
+def stepped(now: Groups, moved_at: str, steps: Iterable[Step]) -> Course:
+    """Go some steps on from what is known now; where that leaves nothing that began, the stay was withdrawn."""
+    result = Course(facts.overlaid(facts.blank(Kind.STAY), now), moved_at)
+    for step in steps:
+        result.take(step)
+    return _whole(result)
+
+
+def _whole(result: Course) -> Course:
+    """Let the times agree with where the stay stands."""
     times = result.groups["times"]
     if result.status != StayStatus.OUT:
         times["discharged_at"] = ""
     elif times["admitted_at"] and str(times["discharged_at"]) < str(times["admitted_at"]):
         times["discharged_at"] = ""  # no order of times to be believed: the end is not known
-    if result.status == StayStatus.NONE and every:
+    if result.status == StayStatus.NONE:
         result.groups = facts.blank(Kind.STAY)
         result.groups["times"]["status"] = StayStatus.CANCELLED.value
     return result
@@ -271,7 +284,7 @@ def undone_with(steps: Sequence[Step], index: int, event: Event) -> list[int]:
     if withdrawn:
         return standing
     kind = steps[index]["event"]
-    if kind in _ONE_AT_A_TIME:
+    if kind in ONE_AT_A_TIME:
         return [index]
     alike = PLANS if event == Event.CANCEL_PREADMIT else {kind}
     again = [i for i in standing if steps[i]["event"] in alike]
@@ -281,4 +294,4 @@ def undone_with(steps: Sequence[Step], index: int, event: Event) -> list[int]:
     return [i for i in standing if i in again or (steps[i]["at"] >= since and steps[i]["event"] not in PLANS)]
 
 
-_ONE_AT_A_TIME = frozenset({Event.TRANSFER, Event.CHANGE_DOCTOR, Event.LEAVE, Event.RETURN, Event.DEPART, Event.ARRIVE})
+ONE_AT_A_TIME = frozenset({Event.TRANSFER, Event.CHANGE_DOCTOR, Event.LEAVE, Event.RETURN, Event.DEPART, Event.ARRIVE})

@@ -20,7 +20,7 @@ class Event(StrEnum):
     LINK = "link"  # two records belong together (A24)
     UNLINK = "unlink"  # and do not (A37)
     REMOVE = "remove"  # the PAS no longer keeps the record (A29); ours is marked
-    # of a stay, told by the PAS only
+    # of a stay
     ATTEND = "attend"  # an outpatient or emergency attendance begins (A04)
     PREADMIT = "preadmit"  # expected: on the list (A05)
     PLAN_ADMIT = "plan_admit"  # expected: the admission is planned (A14)
@@ -47,7 +47,7 @@ class Event(StrEnum):
     CANCEL_ARRIVE = "cancel_arrive"  # A32
     CANCEL_CHANGE_DOCTOR = "cancel_change_doctor"  # A55
     DELETE_STAY = "delete_stay"  # A23: it never was
-    # of an appointment, told by the PAS only
+    # of an appointment
     RESCHEDULE = "reschedule"  # the same booking at another time (S13)
     MODIFY_APPOINTMENT = "modify_appointment"  # its details; the patient has arrived, or has not (S14)
     DISCONTINUE_APPOINTMENT = "discontinue_appointment"  # S16
@@ -98,17 +98,50 @@ class Mode(StrEnum):
 WRITABLE = frozenset({Mode.MIRROR, Mode.RECOVERY})
 
 STAY_MOVES: dict[tuple[StayStatus, Event], StayStatus] = {
+    (StayStatus.NONE, Event.PREADMIT): StayStatus.EXPECTED,
+    (StayStatus.NONE, Event.ATTEND): StayStatus.ATTENDING,
+    (StayStatus.EXPECTED, Event.ATTEND): StayStatus.ATTENDING,
     (StayStatus.NONE, Event.ADMIT): StayStatus.IN,
     (StayStatus.EXPECTED, Event.ADMIT): StayStatus.IN,
     (StayStatus.ATTENDING, Event.ADMIT): StayStatus.IN,
+    (StayStatus.ATTENDING, Event.TO_INPATIENT): StayStatus.IN,
+    (StayStatus.IN, Event.TO_OUTPATIENT): StayStatus.ATTENDING,
     (StayStatus.IN, Event.TRANSFER): StayStatus.IN,
     (StayStatus.IN, Event.DISCHARGE): StayStatus.OUT,
     (StayStatus.ATTENDING, Event.DISCHARGE): StayStatus.OUT,
+    (StayStatus.EXPECTED, Event.UPDATE_STAY): StayStatus.EXPECTED,
+    (StayStatus.ATTENDING, Event.UPDATE_STAY): StayStatus.ATTENDING,
+    (StayStatus.IN, Event.UPDATE_STAY): StayStatus.IN,
+    (StayStatus.OUT, Event.UPDATE_STAY): StayStatus.OUT,
+    (StayStatus.ATTENDING, Event.CHANGE_DOCTOR): StayStatus.ATTENDING,
+    (StayStatus.IN, Event.CHANGE_DOCTOR): StayStatus.IN,
+    (StayStatus.IN, Event.PLAN_TRANSFER): StayStatus.IN,
+    (StayStatus.IN, Event.PLAN_DISCHARGE): StayStatus.IN,
+    (StayStatus.IN, Event.LEAVE): StayStatus.IN,
+    (StayStatus.IN, Event.RETURN): StayStatus.IN,
+}
+CANCELLED_IN: dict[Event, frozenset[StayStatus]] = {  # where a stay stands when a clerk takes a step of it back
+    Event.CANCEL_PREADMIT: frozenset({StayStatus.EXPECTED}),
+    Event.CANCEL_ADMIT: frozenset({StayStatus.IN, StayStatus.ATTENDING}),
+    Event.CANCEL_TRANSFER: frozenset({StayStatus.IN}),
+    Event.CANCEL_DISCHARGE: frozenset({StayStatus.OUT}),
+    Event.CANCEL_PLAN_TRANSFER: frozenset({StayStatus.IN}),
+    Event.CANCEL_PLAN_DISCHARGE: frozenset({StayStatus.IN}),
+    Event.CANCEL_LEAVE: frozenset({StayStatus.IN}),
+    Event.CANCEL_RETURN: frozenset({StayStatus.IN}),
+    Event.CANCEL_CHANGE_DOCTOR: frozenset({StayStatus.IN, StayStatus.ATTENDING}),
 }
 APPOINTMENT_MOVES: dict[tuple[AppointmentStatus, Event], AppointmentStatus] = {
     (AppointmentStatus.NONE, Event.BOOK): AppointmentStatus.BOOKED,
+    (AppointmentStatus.BOOKED, Event.RESCHEDULE): AppointmentStatus.BOOKED,
+    (AppointmentStatus.BOOKED, Event.MODIFY_APPOINTMENT): AppointmentStatus.ARRIVED,
+    (AppointmentStatus.ARRIVED, Event.MODIFY_APPOINTMENT): AppointmentStatus.BOOKED,
+    (AppointmentStatus.MISSED, Event.MODIFY_APPOINTMENT): AppointmentStatus.BOOKED,
+    (AppointmentStatus.BOOKED, Event.MISS_APPOINTMENT): AppointmentStatus.MISSED,
     (AppointmentStatus.BOOKED, Event.CANCEL_APPOINTMENT): AppointmentStatus.CANCELLED,
     (AppointmentStatus.ARRIVED, Event.CANCEL_APPOINTMENT): AppointmentStatus.CANCELLED,
+    (AppointmentStatus.BOOKED, Event.DELETE_APPOINTMENT): AppointmentStatus.CANCELLED,
+    (AppointmentStatus.MISSED, Event.DELETE_APPOINTMENT): AppointmentStatus.CANCELLED,
 }
 CANCELS: dict[Event, tuple[Event, ...]] = {  # which step each of them undoes
     Event.CANCEL_ADMIT: (Event.ADMIT, Event.ATTEND, Event.TO_INPATIENT, Event.TO_OUTPATIENT),
@@ -175,37 +208,53 @@ APPOINTMENT_STATUS: dict[Event, AppointmentStatus | None] = {  # None: stays as 
 }
 APPOINTMENT_EVENTS = frozenset(APPOINTMENT_STATUS)
 LIVE_APPOINTMENTS = frozenset({AppointmentStatus.BOOKED, AppointmentStatus.ARRIVED})  # these hold their slot
-CLERKS_EVENTS = frozenset(  # what a screen can make, and so what must be told to others
-    {
-        Event.REGISTER,
-        Event.UPDATE,
-        Event.ADMIT,
-        Event.TRANSFER,
-        Event.DISCHARGE,
-        Event.BOOK,
-        Event.CANCEL_APPOINTMENT,
-    }
+CLERKS_EVENTS = frozenset(  # what a clerk can make happen, and so what must be told to others
+    {Event.REGISTER, Event.UPDATE, Event.MERGE, Event.RENUMBER, Event.RENUMBER_STAY, Event.DOCUMENT}
+    | {event for _, event in STAY_MOVES}
+    | set(CANCELLED_IN)
+    | {event for _, event in APPOINTMENT_MOVES}
 )
 
 _WHY: dict[tuple[StayStatus | AppointmentStatus, Event], str] = {
     (StayStatus.IN, Event.ADMIT): "The patient is already admitted",
     (StayStatus.OUT, Event.ADMIT): "This stay has already ended",
-    (StayStatus.CANCELLED, Event.ADMIT): "This stay was withdrawn",
-    (StayStatus.CANCELLED, Event.TRANSFER): "This stay was withdrawn",
-    (StayStatus.CANCELLED, Event.DISCHARGE): "This stay was withdrawn",
-    (StayStatus.NONE, Event.TRANSFER): "The patient is not admitted",
-    (StayStatus.EXPECTED, Event.TRANSFER): "The patient is expected, and not admitted yet",
-    (StayStatus.ATTENDING, Event.TRANSFER): "The patient attends, and is not admitted",
-    (StayStatus.EXPECTED, Event.DISCHARGE): "The patient is expected, and not admitted yet",
-    (StayStatus.OUT, Event.TRANSFER): "The patient has already been discharged",
-    (StayStatus.NONE, Event.DISCHARGE): "The patient is not admitted",
-    (StayStatus.OUT, Event.DISCHARGE): "The patient has already been discharged",
+    (StayStatus.EXPECTED, Event.PREADMIT): "The patient is expected already",
+    (StayStatus.ATTENDING, Event.ATTEND): "The patient attends already",
+    (StayStatus.EXPECTED, Event.TO_INPATIENT): "The patient is expected: admit them instead",
+    (StayStatus.IN, Event.TO_INPATIENT): "The patient is an inpatient already",
+    (StayStatus.ATTENDING, Event.TO_OUTPATIENT): "The patient is no inpatient",
     (AppointmentStatus.BOOKED, Event.BOOK): "This appointment is already booked",
     (AppointmentStatus.CANCELLED, Event.BOOK): "This appointment was cancelled",
-    (AppointmentStatus.ATTENDED, Event.CANCEL_APPOINTMENT): "The patient has attended this appointment",
-    (AppointmentStatus.MISSED, Event.CANCEL_APPOINTMENT): "The patient did not attend this appointment",
-    (AppointmentStatus.NONE, Event.CANCEL_APPOINTMENT): "There is no such appointment",
+    (AppointmentStatus.ARRIVED, Event.MISS_APPOINTMENT): "The patient has arrived: take that back first",
+    (AppointmentStatus.ARRIVED, Event.DELETE_APPOINTMENT): "The patient has arrived: take that back first",
     (AppointmentStatus.CANCELLED, Event.CANCEL_APPOINTMENT): "This appointment is already cancelled",
+    (AppointmentStatus.CANCELLED, Event.DELETE_APPOINTMENT): "This appointment is already cancelled",
+    (AppointmentStatus.MISSED, Event.MISS_APPOINTMENT): "It is already noted that the patient did not attend",
+    **dict.fromkeys(
+        ((StayStatus.IN, Event.PREADMIT), (StayStatus.IN, Event.ATTEND), (StayStatus.IN, Event.CANCEL_PREADMIT)),
+        "The patient is already admitted",
+    ),
+    **dict.fromkeys(
+        ((StayStatus.ATTENDING, Event.PREADMIT), (StayStatus.ATTENDING, Event.CANCEL_PREADMIT)),
+        "The patient attends already",
+    ),
+    **dict.fromkeys(((status, Event.CANCEL_DISCHARGE) for status in StayStatus), "The patient has not been discharged"),
+}
+_WHY_STAY: dict[StayStatus, str] = {  # whatever the event
+    StayStatus.NONE: "The patient is not admitted",
+    StayStatus.EXPECTED: "The patient is expected, and not admitted yet",
+    StayStatus.ATTENDING: "The patient attends, and is not admitted",
+    StayStatus.IN: "The patient is admitted",
+    StayStatus.OUT: "The patient has already been discharged",
+    StayStatus.CANCELLED: "This stay was withdrawn",
+}
+_WHY_APPOINTMENT: dict[AppointmentStatus, str] = {
+    AppointmentStatus.NONE: "There is no such appointment",
+    AppointmentStatus.BOOKED: "The patient has not arrived for this appointment",
+    AppointmentStatus.ARRIVED: "The patient has arrived for this appointment",
+    AppointmentStatus.ATTENDED: "The patient has attended this appointment",
+    AppointmentStatus.MISSED: "The patient did not attend this appointment",
+    AppointmentStatus.CANCELLED: "This appointment was cancelled",
 }
 
 
@@ -221,7 +270,26 @@ def appointment_after(status: AppointmentStatus, event: Event) -> AppointmentSta
 
 def why_not(status: StayStatus | AppointmentStatus, event: Event) -> str | None:
     """Say why `event` cannot happen now, in a clerk's words; None if it can."""
-    after = stay_after(status, event) if isinstance(status, StayStatus) else appointment_after(status, event)
-    if after is not None:
+    if isinstance(status, AppointmentStatus):
+        if appointment_after(status, event) is not None:
+            return None
+        return _WHY.get((status, event), _WHY_APPOINTMENT[status])
+    if stay_after(status, event) is not None or status in CANCELLED_IN.get(event, ()):
         return None
-    return _WHY.get((status, event), "That cannot be done now")
+    if status is StayStatus.CANCELLED:
+        return _WHY_STAY[status]
+    return _WHY.get((status, event), _WHY_STAY[status])
+
+
+def why_stands(status: AppointmentStatus) -> str:
+    """Say where an appointment stands, to somebody who would put it where it cannot go from there."""
+    return _WHY_APPOINTMENT[status]
+
+
+def why_not_away(away: Away, event: Event) -> str | None:
+    """Say why `event` cannot happen to a patient who is in and away, or not; None if it can."""
+    if event == Event.LEAVE and away is not Away.NO:
+        return "The patient is on leave already" if away is Away.LEAVE else "The patient is away from the ward"
+    if event == Event.RETURN and away is not Away.LEAVE:
+        return "The patient is not on leave"
+    return None

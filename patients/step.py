@@ -9,22 +9,26 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from pasmirror.lib import clock
-from patients import course, entering, facts, states
+from patients import course, entering, facts, states, undoing
 from patients.course import Course
 from patients.entering import Entered, Unheard
-from patients.facts import Groups, Kind, News
+from patients.facts import Groups, Kind, News, Value
 from patients.states import (
     APPOINTMENT_EVENTS,
     APPOINTMENT_STATUS,
     CANCELS,
     STAY_EVENTS,
     AppointmentStatus,
+    Away,
     Event,
     StayStatus,
 )
 
 Known = dict[Kind, Groups]
 ADMITTED = "the patient is already admitted: nothing of the visit was taken"
+AGAIN = (
+    "The patient was admitted in this stay before: make it an inpatient's again instead"  # two A01 are one, told twice
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,7 @@ class Step:
 
     `moved`: nothing that happened later is known of the stay. `steps`: its course, if the PAS told. `entered`: there
     is something new for the stay's history, about the step at `index` if it stands; `undone`: the rows of the history
-    that it undid or took the place of.
+    that it undid or took the place of. `cancels`: of a clerk's cancel, the step it took back.
     """
 
     after: Known
@@ -44,6 +48,7 @@ class Step:
     entered: bool = False
     index: int | None = None
     undone: tuple[int, ...] = ()
+    cancels: undoing.Made | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +60,84 @@ class Unapplied:
     warnings: tuple[str, ...] = field(default=())
 
 
-def done(known: Known, news: News) -> Step:
-    """Apply a clerk's event; ValueError with the reason if the states do not allow it."""
+def done(known: Known, news: News, *, moved_at: datetime | None = None, history: Sequence[undoing.Made] = ()) -> Step:
+    """Apply a clerk's event; ValueError with the reason if the states do not allow it.
+
+    `moved_at`: when the patient came where they are. `history`: every change of the stay, where `needs_history`.
+    """
     event = Event(news.event)
-    if why := _why_not(known, event):
+    if why := why_not(known, news):
         raise ValueError(why)
+    if event == Event.ADMIT and any(made.stands and made.event == event for made in history):
+        raise ValueError(AGAIN)
     after = _patient(known, news)
-    if event in STAY_EVENTS:
-        after[Kind.STAY] = _stay(_now(known, Kind.STAY), news, event)
     if event in APPOINTMENT_EVENTS:
         after[Kind.APPOINTMENT] = _appointment(known, news)
-    return Step(after, moved=event in STAY_EVENTS)
+    if event not in STAY_EVENTS:
+        return Step({**known, **after})
+    now = _now(known, Kind.STAY)
+    if event in CANCELS:
+        return _taken_back(after, now, news, undoing.back(now, history, event))
+    result = course.stepped(now, clock.iso(moved_at), [course.told(_said(news))])
+    return Step(
+        {**after, Kind.STAY: result.groups},
+        moved=True,
+        moved_at=clock.moment(result.moved_at),
+        entered=event != Event.UPDATE_STAY,
+    )
+
+
+def why_not(known: Known, news: News) -> str | None:
+    """Say why a clerk's event cannot happen to what is known, in a clerk's words; None if it can."""
+    event = Event(news.event)
+    if event in STAY_EVENTS:
+        away = Away(str(_now(known, Kind.STAY)["away"]["away"]))
+        return states.why_not(_stay_status(known), event) or states.why_not_away(away, event)
+    if event not in APPOINTMENT_EVENTS:
+        return None
+    status = _appointment_status(known)
+    if event == Event.MODIFY_APPOINTMENT:
+        goes = states.appointment_after(status, event) == news.appointment["status"]["status"]
+        return None if goes else states.why_stands(status)
+    return states.why_not(status, event)
+
+
+def needs_history(event: Event) -> bool:
+    """Say whether a clerk's event can be judged only by what came before it in the same stay."""
+    return event in CANCELS or event == Event.ADMIT
+
+
+def _said(news: News) -> News:
+    """Give a clerk's news with what follows from the event itself: on leave from when it happened."""
+    if news.event != Event.LEAVE:
+        return news
+    away: dict[str, Value] = {"away": Away.LEAVE.value, "away_since": clock.iso(news.occurred_at)}
+    return replace(news, stay={**news.stay, "away": {**away, **news.stay.get("away", {})}})
+
+
+def _taken_back(after: Known, now: Groups, news: News, back: undoing.Back) -> Step:
+    """Give what is without the step, and the patient where the clerk says they are, if the clerk says so."""
+    place = news.stay.get("place")
+    groups = {**back.course.groups, "place": {**back.course.groups["place"], **place}} if place else back.course.groups
+    status = StayStatus(str(groups["times"]["status"]))
+    inside = status in (StayStatus.IN, StayStatus.ATTENDING)
+    if news.event not in (Event.CANCEL_ADMIT, Event.CANCEL_PREADMIT) and not inside:
+        raise ValueError(undoing.UNKNOWN)
+    if news.event == Event.CANCEL_TRANSFER and not groups["place"]["ward"]:
+        raise ValueError(undoing.UNKNOWN)
+    before, died = back.gone[-1].death
+    if died and after[Kind.PATIENT]["death"] == died:  # the patient did not leave so
+        after = {**after, Kind.PATIENT: {**after[Kind.PATIENT], "death": before}}
+    if groups == now:
+        raise ValueError("That has been changed again since: there is nothing left to take back")
+    return Step(
+        {**after, Kind.STAY: groups},
+        moved=True,
+        moved_at=clock.moment(back.course.moved_at),
+        entered=True,
+        undone=tuple(made.movement for made in back.gone),
+        cancels=back.gone[-1],
+    )
 
 
 def told(
@@ -207,19 +279,6 @@ def _patient(known: Known, news: News) -> Known:
     return {Kind.PATIENT: facts.overlaid(now, news.patient)}
 
 
-def _stay(now: Groups, news: News, event: Event) -> Groups:
-    after = facts.overlaid(now, news.stay)
-    times, at = dict(after["times"]), clock.iso(news.occurred_at)
-    if event == Event.DISCHARGE:
-        times["status"] = StayStatus.OUT.value
-        times["discharged_at"] = at
-    else:
-        times["status"], times["discharged_at"] = StayStatus.IN.value, ""
-    if event == Event.ADMIT and not times["admitted_at"]:
-        times["admitted_at"] = at
-    return {**after, "times": times}
-
-
 def _now(known: Known, kind: Kind) -> Groups:
     return facts.overlaid(facts.blank(kind), known.get(kind, {}))
 
@@ -230,11 +289,3 @@ def _stay_status(known: Known) -> StayStatus:
 
 def _appointment_status(known: Known) -> AppointmentStatus:
     return AppointmentStatus(str(_now(known, Kind.APPOINTMENT)["status"]["status"]))
-
-
-def _why_not(known: Known, event: Event) -> str | None:
-    if event in STAY_EVENTS:
-        return states.why_not(_stay_status(known), event)
-    if event in APPOINTMENT_EVENTS:
-        return states.why_not(_appointment_status(known), event)
-    return None

@@ -11,6 +11,7 @@ from failover.health import How, Picture, Rules, Verdict, Word, look
 from failover.models import Observation, Policy, Watch
 from failover.probes import Target
 from messaging.hl7 import dialects
+from messaging.mllp.tls import ClientTls
 from messaging.models import Channel, Destination, Inbound
 from messaging.selectors import channels
 from messaging.states import Outcome
@@ -47,7 +48,12 @@ def targets(row: Policy) -> list[Target]:
     """Give the declared probes, an MLLP question being written as everything else the PAS is told."""
     pas = Destination.objects.filter(is_pas=True).first()
     dialect = dialects.get(pas.dialect if pas else dialects.KNOWN[0], channels.spoken())
-    return [Target.of(declared, dialect) for declared in row.probes]
+    secured = ClientTls.of(pas.tls) if pas else None  # a question to the PAS's own port is asked as we speak to it
+    own = (pas.host, pas.port) if pas else None
+    return [
+        Target.of(declared, dialect, secured if (declared.get("host"), declared.get("port")) == own else None)
+        for declared in row.probes
+    ]
 
 
 def watch() -> Watch:

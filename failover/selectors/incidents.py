@@ -7,6 +7,7 @@ from django.db.models import F, Q
 
 from failover.health import Health
 from failover.models import Incident, ModeMove
+from messaging.selectors import fidelity
 from messaging.services import incarnation
 from messaging.states import Valve
 from pasmirror.lib.actor import Actor
@@ -46,9 +47,11 @@ def planned(incident: Incident) -> bool:
 
 
 def withheld(incident: Incident | None) -> str:
-    """Say why only a person may open emission now, in the open incident or the next; else ""."""
+    """Say why emission may not open by itself now, in the open incident or the next; else ""."""
     if restored():
         return "the database was restored or promoted"
+    if why := fidelity.why_not_open():
+        return f"we do not yet say well enough what the PAS says. {why}".removesuffix(".")
     if incident is None:
         return ""
     if Alarm.objects.filter(code=TWO_MASTERS, cleared_at=None).exists():

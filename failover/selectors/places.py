@@ -13,7 +13,8 @@ from patients.states import STAY_EVENTS, Event
 
 Place = tuple[str, ...]  # ("bed", ward, bay, bed) or ("slot", clinic, start)
 OPEN = (Replay.End.WAITING, Replay.End.SENT, Replay.End.HELD)
-TAKING = frozenset({Event.ADMIT, Event.TRANSFER})
+TAKING = frozenset({Event.ADMIT, Event.TRANSFER, Event.TO_INPATIENT, Event.CANCEL_TRANSFER, Event.CANCEL_DISCHARGE})
+BOOKING = frozenset({Event.BOOK, Event.RESCHEDULE})
 
 
 @dataclass(slots=True)
@@ -36,19 +37,25 @@ def queue(incident: Incident) -> Queue:
     still_open = Replay.objects.filter(incident=incident, end__in=OPEN)
     rows = Change.objects.filter(pk__in=still_open.values("change")).order_by("pk")
     found = Queue()
-    for change, patient, event, place, prior, booking in rows.values_list(
-        "pk", "patient_id", "event", "facts__stay__place", "facts__prior_place", "facts__appointment__booking"
+    for change, patient, event, place, prior, booking, was in rows.values_list(
+        "pk",
+        "patient_id",
+        "event",
+        "facts__stay__place",
+        "facts__prior_place",
+        "facts__appointment__booking",
+        "before__appointment__booking",
     ):
-        for used in _used(event, place, prior, booking):
+        for used in _used(event, place, prior, was if event == Event.RESCHEDULE else booking):
             found.used[used].append((change, patient))
-        if taken := _bed(place) if event in TAKING else _slot(booking) if event == Event.BOOK else ():
+        if taken := _bed(place) if event in TAKING else _slot(booking) if event in BOOKING else ():
             found.taken[change] = taken, patient
     return found
 
 
 def _used(event: str, place: Any, prior: Any, booking: Any) -> set[Place]:
     """Give the beds that a stay's change took or left; of a slot only its giving up, since it may have many places."""
-    if event == Event.CANCEL_APPOINTMENT:
+    if event in (Event.CANCEL_APPOINTMENT, Event.DELETE_APPOINTMENT, Event.RESCHEDULE):
         return {_slot(booking)}
     return {_bed(place), _bed(prior)} - {()} if event in STAY_EVENTS else set()
 

@@ -13,6 +13,7 @@ from messaging.hl7.read import Unreadable
 from messaging.mllp.sender import NoAnswer, Peer
 from messaging.models import Destination
 from messaging.selectors import channels
+from messaging.services import peers
 from pasmirror.lib import clock
 from patients.facts import Groups, Kind
 from patients.identifiers import HOSPITAL, Identifier
@@ -105,7 +106,7 @@ def _line() -> Line | None:
     pas = Destination.objects.filter(is_pas=True, declared=True).first()
     if pas is None:
         return None
-    return Line(Peer(pas.host, pas.port, pas.timeout), dialects.get(pas.dialect, channels.spoken()))
+    return Line(peers.of(pas), dialects.get(pas.dialect, channels.spoken()))
 
 
 def _by_number(line: Line, numbers: Iterable[Identifier]) -> Found | None:
@@ -128,7 +129,8 @@ def _alike(line: Line, ours: Patient) -> int:
 
 
 def _owned(model: type[StayIdentifier] | type[AppointmentIdentifier], owner: str, **of: int) -> dict[Identifier, int]:
-    rows = model.objects.filter(until=None, **of).values_list("type", "authority", "value", owner)
+    """Give every number and whose it is; one replaced here may still be what the PAS calls it by."""
+    rows = model.objects.filter(**of).order_by("until").values_list("type", "authority", "value", owner)
     return {Identifier(*row[:3]): row[3] for row in rows}
 
 

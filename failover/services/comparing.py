@@ -19,6 +19,7 @@ from patients.selectors import gate
 from patients.services import fates, trunk
 
 PAS = "pas"  # the destination code under which the patient's page shows the PAS
+UNCOMPARED = "nothing here tells whether the PAS holds it"
 End = Replay.End
 
 
@@ -42,6 +43,9 @@ def differences(change: Change, later: Iterable[Change]) -> list[Difference]:
 
 def decide(replay: Replay, change: Change, later: Iterable[Change]) -> None:
     """End `replay` as already there or superseded, release it to the PAS, or hold it for a person."""
+    if not comparable(change) and not replay.forced:
+        hold(replay, [], UNCOMPARED)
+        return
     found = differences(change, later)
     verdict = Verdict.REPLAY if replay.forced else diff.whole(d.verdict for d in found)
     if verdict is Verdict.CONFLICT:
@@ -186,7 +190,7 @@ def let_go(first: int) -> None:
 def _put_to_a_person(replay: Replay, first: int) -> None:
     """End a change that waited behind `first` if the PAS holds it by now, else hold it with its own differences."""
     change = Change.objects.get(pk=replay.change)
-    if found := conflicts(change):
+    if (found := conflicts(change)) or not comparable(change):
         since = Discrepancy.objects.filter(change=first).aggregate(at=Min("raised_at"))["at"]
         hold(replay, found, "control was handed back before the PAS could be told", since=since)
     else:
@@ -204,6 +208,11 @@ def take_back_all() -> None:
     changes = list(never_sent.values_list("change", flat=True))
     outbox.take_back(changes)
     Replay.objects.filter(change__in=changes).update(end=End.WAITING, released_at=None)
+
+
+def comparable(change: Change) -> bool:
+    """Say whether the change is of facts. A merge, a number or a document is not: of that the trunk knows nothing."""
+    return bool(change.after)
 
 
 def told_all(change: Change) -> bool:

@@ -109,7 +109,7 @@ def _step(replay_id: int, answer: Answer) -> int:
         if replay.end != End.WAITING or _under_way(change):
             return 0
         if answer.merged and not replay.forced:
-            comparing.hold(replay, [], "the PAS has merged this patient into another record since")
+            comparing.hold(replay, [], "this patient has been merged into another record since")
         elif answer.forgotten and not replay.forced:
             alarms.sound(RESTORED, "The PAS no longer knows patients it told us of: it may be an older backup.")
             comparing.hold(replay, [], "the PAS no longer knows this patient: it may be an older backup")
@@ -155,7 +155,9 @@ def _settle(replay_id: int, *, held: str = "", by: str = "echo") -> int:
         change = Change.objects.get(pk=replay.change)
         if replay.end != End.SENT:
             return 0
-        if comparing.told_all(change):
+        if not comparing.comparable(change):
+            comparing.hold(replay, [], held or f"the PAS accepted it, and {comparing.UNCOMPARED}")
+        elif comparing.told_all(change):
             comparing.end(replay, change, End.CONFIRMED, "", by=by)
             crash.at(Point.REPLAY_CONFIRMED)
         elif held:

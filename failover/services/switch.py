@@ -17,6 +17,7 @@ from failover.selectors import evidence as evidences
 from failover.selectors import incidents as reading
 from failover.services import comparing, incidents, observations
 from failover.states import Move
+from messaging.selectors import fidelity
 from messaging.services import emission, outbox
 from messaging.states import Valve
 from pasmirror.lib import alarms, audit, clock, crash, locks
@@ -135,6 +136,8 @@ def open_emission(
 
 def why_not_emit(incident: Incident, by: Actor) -> str | None:
     """Say why the mirror may not speak now if `by` lets it; None if it may."""
+    if why := fidelity.why_not_open():
+        return f"We do not yet say well enough what the PAS says. {why}"
     if not reading.is_person(by) and (why := reading.withheld(incident)):
         return f"Only a person may open emission: {why}."
     spoke = evidences.spoke_at(incident.opened_at)

@@ -74,3 +74,12 @@ def read_answer(raw: bytes) -> Answer:
         raise Unreadable("MSA-1 is no acknowledgement code")
     err = message.get("ERR-3.1") or message.get("ERR-1.4.1") or message.get("MSA-6.1") or ""
     return Answer(code, msa.raw(2), msa.get(3) or "", err)
+
+
+def asking_for_both(body: bytes) -> bytes:
+    """Give our own message with MSH-15 and MSH-16 AL: commit and application answer, always (enhanced mode)."""
+    head, mark, rest = body.partition(b"\r")
+    fields = head.split(b"|")  # MSH-1 is the separator itself, so MSH-n stands at n - 1
+    fields += [b""] * (16 - len(fields))
+    fields[14:16] = [b"AL", b"AL"]
+    return b"|".join(fields) + mark + rest

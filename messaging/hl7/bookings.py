@@ -24,13 +24,21 @@ FOLLOWED: dict[str, Event] = {
     "SIU^S26": Event.MISS_APPOINTMENT,
 }
 BY_ADT = {"ADT^A05": Event.BOOK, "ADT^A38": Event.CANCEL_APPOINTMENT}  # where the feed books outpatients so
-STATUS_WORDS = {"booked": "Booked", "cancelled": "Cancelled"}
+STATUS_WORDS = {  # SCH-25 as we write it: HL7 table 0278, which has no word for who has arrived
+    AppointmentStatus.BOOKED: "Booked",
+    AppointmentStatus.ARRIVED: "Arrived",
+    AppointmentStatus.ATTENDED: "Complete",
+    AppointmentStatus.MISSED: "Noshow",
+    AppointmentStatus.CANCELLED: "Cancelled",
+}
+_DELETED = "Deleted"
 _TOLD = {  # SCH-25 of an S14 (HL7 table 0278, and what is written instead)
     AppointmentStatus.BOOKED: ("BOOKED", "CONFIRMED", "PENDING", "SCHEDULED"),
     AppointmentStatus.ARRIVED: ("ARRIVED", "CHECKED IN", "CHECKEDIN", "STARTED"),
     AppointmentStatus.ATTENDED: ("ATTENDED", "COMPLETE", "COMPLETED", "SEEN"),
     AppointmentStatus.MISSED: ("NOSHOW", "NO SHOW", "DNA", "DID NOT ATTEND"),
 }
+_ENDED = ("CANCEL", "DELETE", "DC")  # how the PAS's words for an appointment that is called off begin
 LONGEST_MINUTES = 24 * 60
 LONGEST_WORDS = 50
 _LASTING = frozenset({Event.BOOK, Event.RESCHEDULE, Event.MODIFY_APPOINTMENT})  # after which it has a time and place
@@ -151,3 +159,14 @@ def write_times(facts: dict[str, Value], reading: Reading) -> str:
 def write_reason(reason: Value) -> str:
     """Give SCH-6 (why this event) or SCH-7 (why the appointment) with the reason as its text."""
     return components("", escape(str(reason)))
+
+
+def write_status(event: Event, status: str, words: str) -> str:
+    """Give SCH-25, without escapes: the PAS's own words where they still say how things stand, else ours."""
+    if not status:
+        return words
+    stands = AppointmentStatus(status)
+    said = words.strip().upper()
+    if said in _TOLD.get(stands, ()) or (stands == AppointmentStatus.CANCELLED and said.startswith(_ENDED)):
+        return words
+    return _DELETED if event == Event.DELETE_APPOINTMENT else STATUS_WORDS.get(stands, words)

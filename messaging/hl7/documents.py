@@ -60,7 +60,7 @@ def _content(message: Message, reading: Reading) -> dict[str, Value]:
         title = title or text(obx, 3, 2) or ""
         kinds.append(kind)
         if kind in TEXT:
-            lines += [obx.get(5, repetition=n) or "" for n in range(obx.repeats(5))]
+            lines += [obx.get(5, repetition=n) or "" for n in range(obx.repeats(5))] or [""]  # a line left blank
     if not kinds:
         return {}
     others = [kind for kind in kinds if kind not in TEXT]
@@ -69,6 +69,6 @@ def _content(message: Message, reading: Reading) -> dict[str, Value]:
     whole = "\n".join(lines)
     if len(whole) > LONGEST:
         reading.warn("OBX-5: longer than a document may be, cut")
-    form = "text" if lines else others[0][:40] if others else ""
+    form = "text" if any(lines) else others[0][:40] if others else ""
     said: dict[str, Value] = {"text": whole[:LONGEST], "form": form}
     return said | ({"title": title} if title else {})

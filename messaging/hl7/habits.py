@@ -79,6 +79,7 @@ class FeedPolicy:
     peer_connections: int = 16  # of one address
     grace: float = 30.0  # an appointment of a patient not yet known waits so long for the other channel
     unknown_patient: str = "provisional"  # for an update of somebody we do not know
+    fidelity_sample: float = 0.1  # share of its messages that are compared with what we would have said; 0: none
     sending_app: str = ""  # MSH-3 and MSH-4 as the PAS writes them: the mirror speaks under this name
     sending_facility: str = ""
     tls: Tls | None = None

@@ -71,6 +71,12 @@ def told(message: Message) -> list[Named]:
     return [_segment(segment) for segment in message.segments]
 
 
+def field_name(path: str) -> str:
+    """Give what the standard calls the field "PID-11"; "" where it has no name for it."""
+    segment, _, number = path.partition("-")
+    return _standard(segment, int(number))[0] if number.isdigit() else ""
+
+
 def _segment(segment: Segment) -> Named:
     words = SEGMENTS.get(segment.name, "Local segment" if segment.name.startswith("Z") else "")
     first = 2 if segment.name == "MSH" else 1

@@ -4,7 +4,7 @@ Many receivers read ADT as a snapshot, so what we leave out they delete. A field
 as the PAS sent it; fields and segments we have no facts for are carried along.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from messaging.hl7.fields import RULES, Reading, Writing
 from messaging.hl7.read import Segment
@@ -12,8 +12,29 @@ from messaging.hl7.text import STANDARD, numbered, segment
 from patients.facts import Groups, Value, unknown
 from patients.segments import OF_STAY
 
-OURS = frozenset({"MSH", "EVN", "PID", "PD1", "PV1", "SCH", "RGS", "AIS", "AIG", "AIL", "AIP", "MRG", "ZPM"})
+OURS = frozenset(  # written by us; ZBE is of the one movement that its message told
+    {
+        "MSH",
+        "EVN",
+        "PID",
+        "PD1",
+        "PV1",
+        "PV2",
+        "SCH",
+        "TQ1",
+        "RGS",
+        "AIS",
+        "AIG",
+        "AIL",
+        "AIP",
+        "MRG",
+        "TXA",
+        "ZBE",
+        "ZPM",
+    }
+)
 _TOGETHER = {"IN2": "IN1", "IN3": "IN1"}  # keep their order among themselves
+_VISIT = ("PV1", "PV2")
 
 
 class Ground:
@@ -35,8 +56,8 @@ class Ground:
     def _about_stay(self, run: Sequence[Segment]) -> bool:
         return any(line.name == "PV1" and line.get(19, 1) in self.visits for line in run)
 
-    def carried(self, names: Sequence[str]) -> list[str]:
-        """Give the segments to carry along: those of `names` in that order, then every Z segment."""
+    def carried(self, names: Collection[str]) -> list[Segment]:
+        """Give the segments to carry along: those of `names`, and every Z segment; each name of its newest message."""
         chosen: list[Segment] = []
         for name in dict.fromkeys(line.name for run in self.runs for line in run):
             if name in OURS or not (name in names or name.startswith("Z")):
@@ -45,9 +66,24 @@ class Ground:
             holding = [run for run in runs if any(line.name == name for line in run)]
             if holding:
                 chosen += [line for line in holding[-1] if line.name == name]
-        order = {name: place for place, name in enumerate(names)}
-        chosen.sort(key=lambda line: order.get(_TOGETHER.get(line.name, line.name), len(order)))
-        return [line.line for line in _interleaved(chosen)]
+        return list(_interleaved(chosen))
+
+
+def ordered(own: Sequence[str], carried: Sequence[Segment], places: Mapping[str, int]) -> list[str]:
+    """Put our own segments, which are in order, and the carried ones where the structure has them; others last.
+
+    `places`: of each segment of the structure. IN2 and IN3 stand behind their IN1, ZBE behind the visit.
+    """
+    if not carried:
+        return list(own)
+    visit = max((places[name] for name in _VISIT if name in places), default=len(places))
+
+    def place(name: str) -> int:
+        name = _TOGETHER.get(name, name)
+        return visit if name == "ZBE" else places.get(name, len(places) + name.startswith("Z"))
+
+    mixed = [(place(text[:3]), text) for text in own] + [(place(line.name), line.line) for line in carried]
+    return [text for _, text in sorted(mixed, key=lambda each: each[0])]
 
 
 def _interleaved(lines: list[Segment]) -> Iterable[Segment]:

@@ -56,11 +56,15 @@ class Doors:
         self.ended = asyncio.Event()
         self.desk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="doors")  # asks the database
 
-    async def run(self) -> None:
-        """Open, keep and close the doors; raises OSError when no port at all can be had, and DoorFailed."""
+    async def run_until_told(self) -> None:
+        """Run until SIGTERM or SIGINT."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.ended.set)
+        await self.run()
+
+    async def run(self) -> None:
+        """Open, keep and close the doors; raises OSError when no port at all can be had, and DoorFailed."""
         try:
             while not self.ended.is_set():
                 pause = EVERY if await self._look() else AWAY

@@ -1,18 +1,71 @@
-"""TLS of the feed's door: who we are, whose certificates we take, until when ours is good; no sockets of its own."""
+"""TLS of the feed's door and towards destinations: who we are, whose certificates we take, until when ours is good.
+
+Opens no sockets of its own.
+"""
 
 import hashlib
 import ssl
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from messaging.hl7.habits import Tls
+from messaging.hl7.habits import Tls, bare
 
 _TIMES = {0x17: "%y%m%d%H%M%SZ", 0x18: "%Y%m%d%H%M%SZ"}  # UTCTime and GeneralizedTime (RFC 5280, 4.1.2.5)
 
 
 class TlsUnusable(Exception):
     """The declared files cannot be used; the text says in one sentence which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientTls:
+    """Files and names of a destination that is spoken to over TLS."""
+
+    ca: str  # file of the authorities (or self-signed certificates) that its certificate is held against
+    cert: str = ""  # file of our own certificate, which we show if we are asked; none: we have none
+    key: str = ""
+    name: str = ""  # that its certificate must bear; none: the host's
+    fingerprints: tuple[str, ...] = ()  # SHA-256 of its certificate, in hex, one of these; none: any
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any]) -> Self | None:
+        """Read what `as_json` wrote; None for nothing."""
+        if not kept:
+            return None
+        return cls(**{**kept, "fingerprints": tuple(kept.get("fingerprints", ()))})
+
+    def as_json(self) -> dict[str, Any]:
+        """Give all of it as JSON, for Destination.tls."""
+        return {**asdict(self), "fingerprints": list(self.fingerprints)}
+
+    def why_not(self, fingerprint: str) -> str | None:
+        """Say why a peer with this certificate is not taken; None if it is."""
+        if self.fingerprints and bare(fingerprint) not in map(bare, self.fingerprints):
+            return "its certificate is not one of the pinned ones"
+        return None
+
+
+def client_context(declared: ClientTls) -> ssl.SSLContext:
+    """Give a client's context for TLS 1.2 or newer that takes no peer but one the files vouch for.
+
+    The files are read anew each time, so that a renewed certificate is used from the next connection on. Raises
+    TlsUnusable.
+    """
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # demands a certificate, and that it bears the name
+    made.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        named = declared.ca
+        made.load_verify_locations(declared.ca)
+        if declared.cert:
+            named = f"{declared.cert} with {declared.key}"
+            made.load_cert_chain(declared.cert, declared.key or None, _no_password)
+    except OSError as fault:  # ssl.SSLError is one
+        why = getattr(fault, "reason", None) or fault.strerror or type(fault).__name__
+        raise TlsUnusable(f"The destination's TLS files cannot be used: {named}: {why}.") from None
+    return made
 
 
 def context(declared: Tls) -> ssl.SSLContext:
@@ -46,7 +99,7 @@ def state_of_files(declared: Tls) -> tuple[int, ...]:
     return tuple(found)
 
 
-def shown(tls: ssl.SSLObject) -> tuple[list[str], str]:
+def shown(tls: ssl.SSLObject | ssl.SSLSocket) -> tuple[list[str], str]:
     """Give the names the peer's certificate bears, and its SHA-256 fingerprint."""
     read: dict[str, Any] = dict(tls.getpeercert() or {})
     names = [name for kind, name in read.get("subjectAltName", ()) if kind in ("DNS", "IP Address")]

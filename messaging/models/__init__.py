@@ -2,6 +2,13 @@
 
 from messaging.models.destination import Destination, Lane
 from messaging.models.emission import Emission, Incarnation
+from messaging.models.fidelity import (
+    FidelityAcceptance,
+    FidelityDay,
+    FidelityExample,
+    FidelityPoint,
+    FidelitySample,
+)
 from messaging.models.gaps import FeedHour, FeedNumbers
 from messaging.models.inbound import Channel, Inbound, MessageKey
 from messaging.models.outbound import Attempt, Outbound
@@ -14,6 +21,11 @@ __all__ = [
     "Emission",
     "FeedHour",
     "FeedNumbers",
+    "FidelityAcceptance",
+    "FidelityDay",
+    "FidelityExample",
+    "FidelityPoint",
+    "FidelitySample",
     "Hold",
     "Inbound",
     "Incarnation",

@@ -2,6 +2,8 @@
 
 from django.db import models
 
+from messaging.states import AckMode, AtLimit, Holds, OnNoApplicationAnswer, OnRefusal, OnUnknownAnswer
+
 
 class Destination(models.Model):
     """A declared peer. Nothing is ever sent anywhere else."""
@@ -24,11 +26,26 @@ class Destination(models.Model):
     wards = models.JSONField(default=list)
     clinics = models.JSONField(default=list)
     sites = models.JSONField(default=list)
+    tls = models.JSONField(default=dict)  # files and names, as messaging.mllp.tls.ClientTls; empty: plain MLLP
+    ack_mode = models.CharField(max_length=10, choices=AckMode, default=AckMode.ORIGINAL)
     timeout = models.FloatField(default=10.0)  # seconds to wait for an ACK
+    application_timeout = models.FloatField(default=30.0)  # seconds from CA to the application's answer
     retry_after = models.FloatField(default=2.0)  # seconds, doubled each time
     retry_most = models.FloatField(default=60.0)  # seconds
-    reject_limit = models.IntegerField(default=10)  # AR this often, then set aside
+    reject_limit = models.IntegerField(default=10)  # refused this often and tried again, then at_limit
+    at_limit = models.CharField(max_length=10, choices=AtLimit, default=AtLimit.SET_ASIDE)
+    on_ae = models.CharField(max_length=10, choices=OnRefusal, default=OnRefusal.HOLD)  # AE and CE
+    on_ar = models.CharField(max_length=10, choices=OnRefusal, default=OnRefusal.RETRY)  # AR and CR
+    on_unknown_answer = models.CharField(max_length=10, choices=OnUnknownAnswer, default=OnUnknownAnswer.RETRY)
+    on_no_application_answer = models.CharField(
+        max_length=10, choices=OnNoApplicationAnswer, default=OnNoApplicationAnswer.RETRY
+    )
+    no_answer_limit = models.IntegerField(default=20)  # unanswered this often, others are tried; 0: never
+    holds = models.CharField(max_length=10, choices=Holds, default=Holds.PATIENT)
+    min_interval = models.FloatField(default=0.0)  # seconds between two sends
+    shadow = models.BooleanField(default=False)  # rehearsed: written, recorded, never sent
     pas_copy = models.CharField(max_length=12, choices=PasCopy, default=PasCopy.TOLERATED)
+    fidelity_least = models.FloatField(default=0.0)  # percent, of each event; emission opens only at that. 0: any
     paused = models.BooleanField(default=False)
     declared = models.BooleanField(default=True)  # false once the site file no longer names it
 
@@ -38,10 +55,16 @@ class Destination(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["is_pas"], condition=models.Q(is_pas=True), name="one_pas"),
             models.CheckConstraint(condition=models.Q(port__range=(1, 65535)), name="destination_port"),
+            models.CheckConstraint(condition=models.Q(is_pas=False) | models.Q(shadow=False), name="pas_is_no_shadow"),
         ]
 
     def __str__(self) -> str:
         return self.code
+
+    @property
+    def longest_send(self) -> float:
+        """Seconds that one send may take, all its answers included."""
+        return self.timeout + (self.application_timeout if self.ack_mode == AckMode.ENHANCED else 0.0)
 
 
 class Lane(models.Model):
@@ -55,6 +78,21 @@ class Lane(models.Model):
     until = models.DateTimeField(null=True)  # lease end, by the database's clock
     rest_until = models.DateTimeField(null=True)  # nothing is tried before, after a failure to connect
     failures = models.IntegerField(default=0)  # in a row
+    next_at = models.DateTimeField(null=True)  # nothing is sent before, by the destination's least interval
+    suspect = models.BigIntegerField(null=True)  # a held message that may be what silences the peer
+    filtered = models.BigIntegerField(default=0, db_default=0)  # changes that the destination's filter kept from it
+    paused_since = models.DateTimeField(null=True)  # by a person; the site file has a `paused` of its own
+    paused_by = models.JSONField(default=dict, db_default={})
+    paused_reason = models.CharField(max_length=300, blank=True, default="", db_default="")
+
+    class Meta:
+        """A pause has its author."""
+
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(paused_since=None) | ~models.Q(paused_reason=""), name="lane_paused_with_reason"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"lane {self.destination_id}"

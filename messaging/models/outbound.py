@@ -28,6 +28,7 @@ class Outbound(models.Model):
     body = models.BinaryField(null=True)
     attempts = models.IntegerField(default=0)
     rejects = models.IntegerField(default=0)
+    silences = models.IntegerField(default=0, db_default=0)  # attempts that may have left and had no answer
     queued_at = models.DateTimeField()
     due_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True)

@@ -7,7 +7,7 @@ from django.db import connection
 
 from messaging.models import Destination, Outbound
 from messaging.services import emission
-from messaging.states import OPEN_LEGS, Leg, why_not_send
+from messaging.states import OPEN_LEGS, Holds, Leg, why_not_send
 from patients.selectors import gate
 
 
@@ -26,9 +26,13 @@ class LaneStatus(TypedDict):
     set_aside: int
     left_to_pas: int
     skipped: int
+    shadowed: int
+    filtered: int
     resends: int
     oldest_seconds: float | None
     paused: bool
+    paused_reason: str
+    shadow: bool
     declared: bool
     failures: int
     last_ack_at: datetime | None
@@ -46,7 +50,8 @@ def due(*, for_seconds: float = 0.0) -> list[str]:
     """Name the lanes with something that may leave now and could have for `for_seconds`, and that nobody is sending."""
     stand, valve = gate.now(), emission.now().valve
     codes = []
-    for to in Destination.objects.filter(declared=True, paused=False).order_by("pk"):
+    able = Destination.objects.filter(declared=True, paused=False, lane__paused_since=None)
+    for to in able.order_by("pk"):
         may = {
             name: why_not_send(
                 to_pas=to.is_pas,
@@ -59,14 +64,18 @@ def due(*, for_seconds: float = 0.0) -> list[str]:
             is None
             for name, attempted in (("fresh", False), ("again", True))
         }
-        if any(may.values()) and _has_due(to.pk, fenced=stand.fenced, seconds=for_seconds, **may):
+        if any(may.values()) and _has_due(to, fenced=stand.fenced, seconds=for_seconds, **may):
             codes.append(to.code)
     return codes
 
 
 # `status`: one pass over the rows by lane and leg. Amounts are small beside the journal's.
 _STATUS = """
-SELECT d.code, d.name, d.is_pas, d.paused, d.declared, l.head, l.failures,
+SELECT d.code, d.name, d.is_pas, d.paused OR l.paused_since IS NOT NULL AS paused, d.shadow, d.declared, l.head,
+       l.failures, l.filtered,
+       CASE WHEN l.paused_since IS NOT NULL THEN l.paused_reason WHEN d.paused THEN 'by the site file' ELSE '' END
+         AS paused_reason,
+       coalesce(sum(o.n) FILTER (WHERE o.leg = 'shadowed'), 0)::bigint AS shadowed,
        coalesce(sum(o.n) FILTER (WHERE o.leg = 'unreleased'), 0)::bigint AS unreleased,
        coalesce(sum(o.n) FILTER (WHERE o.leg = 'queued'), 0)::bigint AS queued,
        coalesce(sum(o.n) FILTER (WHERE o.leg = 'sending'), 0)::bigint AS sending,
@@ -104,9 +113,13 @@ def _status(row: dict[str, Any]) -> LaneStatus:
         set_aside=counts[Leg.SET_ASIDE],
         left_to_pas=counts[Leg.LEFT_TO_PAS],
         skipped=counts[Leg.SKIPPED],
+        shadowed=counts[Leg.SHADOWED],
+        filtered=row["filtered"],
         resends=int(row["resends"]),
         oldest_seconds=row["oldest_seconds"],
         paused=row["paused"],
+        paused_reason=row["paused_reason"],
+        shadow=row["shadow"],
         declared=row["declared"],
         failures=row["failures"],
         last_ack_at=row["last_ack_at"],
@@ -120,19 +133,25 @@ SELECT EXISTS (
   WHERE o.lane_id = %(lane)s AND o.leg IN ('queued', 'sending') AND o.body IS NOT NULL AND o.epoch > %(fenced)s
     AND o.due_at <= clock_timestamp() - %(seconds)s * interval '1 second'
     AND CASE WHEN o.attempts > 0 THEN %(again)s ELSE %(fresh)s END
-    AND coalesce(l.rest_until <= clock_timestamp(), true)
+    AND coalesce(l.rest_until <= clock_timestamp(), true) AND coalesce(l.next_at <= clock_timestamp(), true)
+    AND (o.leg = 'queued' OR NOT %(shadow)s)
     AND NOT EXISTS (SELECT 1 FROM pg_stat_activity a WHERE a.pid = l.backend AND l.until > clock_timestamp()
                     AND a.application_name = 'pasmirror lane ' || l.destination_id || ' token ' || l.token)
     AND NOT EXISTS (
       SELECT 1 FROM messaging_outbound e
       WHERE e.lane_id = o.lane_id AND e.patient = o.patient AND e.seq < o.seq AND e.epoch > %(fenced)s
-        AND e.leg IN ('unreleased', 'queued', 'sending', 'held')))
+        AND e.leg IN ('unreleased', 'queued', 'sending', 'held'))
+    AND (NOT %(in_line)s OR o.seq = (
+      SELECT min(f.seq) FROM messaging_outbound f
+      WHERE f.lane_id = %(lane)s AND f.epoch > %(fenced)s AND f.leg IN ('unreleased', 'queued', 'sending', 'held'))))
 """
 
 
-def _has_due(lane: int, *, fenced: int, seconds: float, fresh: bool, again: bool) -> bool:
+def _has_due(to: Destination, *, fenced: int, seconds: float, fresh: bool, again: bool) -> bool:
+    how = {"in_line": to.holds == Holds.LANE, "shadow": to.shadow}
+    asked = {"lane": to.pk, "fenced": fenced, "seconds": seconds, "fresh": fresh, "again": again, **how}
     with connection.cursor() as cursor:
-        cursor.execute(_DUE, {"lane": lane, "fenced": fenced, "seconds": seconds, "fresh": fresh, "again": again})
+        cursor.execute(_DUE, asked)
         return bool(cursor.fetchone()[0])
 
 

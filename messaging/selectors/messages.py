@@ -121,15 +121,16 @@ def one(message: int) -> Inbound | None:
 
 def content(message: int) -> Content:
     """Give what the message holds."""
-    return _content(bytes(Inbound.objects.values_list("raw", flat=True).get(pk=message)))
+    return content_of(bytes(Inbound.objects.values_list("raw", flat=True).get(pk=message)))
 
 
 def answer(message: int) -> Content:
     """Give what we answered."""
-    return _content(bytes(Inbound.objects.values_list("answer", flat=True).get(pk=message)))
+    return content_of(bytes(Inbound.objects.values_list("answer", flat=True).get(pk=message)))
 
 
-def _content(raw: bytes) -> Content:
+def content_of(raw: bytes) -> Content:
+    """Give what some bytes hold."""
     try:
         read = Message.of(raw)
         return Content(read.text.replace("\r", "\n").strip(), named.told(read))

@@ -20,7 +20,7 @@ from messaging.hl7.news import news, whose
 from messaging.hl7.read import Message, Unreadable
 from messaging.models import Channel, Hold, Inbound, Ruling
 from messaging.selectors import holds
-from messaging.services import grace
+from messaging.services import grace, samples
 from messaging.services.grace import Standing
 from messaging.states import SAME_PERSON, Outcome
 from pasmirror.lib import clock, crash, locks
@@ -197,7 +197,8 @@ def _read(message: int, raw: bytes, policy: FeedPolicy) -> Read:
     except Exception as fault:  # noqa: BLE001 - one frame that trips the reader must not stop the feed
         return _failed(message, fault, _named(read, policy))
     if isinstance(said, News):
-        return Entry(message, said, park_unknown=policy.unknown_patient == "park")
+        sampled = samples.wanted(message, policy.fidelity_sample) and said.other is None
+        return Entry(message, said, park_unknown=policy.unknown_patient == "park", sampled=sampled)
     if said.parked:
         return Aside(message, said.code, said.reason, said.named, said.warnings)
     return Taken(Outcome.FILED, said.code, said.reason, said.warnings)
@@ -275,6 +276,7 @@ def _write(frames: list[_Frame], taken: list[Taken]) -> None:
     ]
     with connection.cursor() as cursor:
         cursor.execute(_WRITE, [clock.now(), *(list(column) for column in zip(*rows, strict=True))])
+    samples.keep((f.message, t) for f, t in zip(frames, taken, strict=True))
     _hold({f.message: t for f, t in zip(frames, taken, strict=True)})
 
 

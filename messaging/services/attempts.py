@@ -4,27 +4,33 @@ An attempt is committed before the first byte leaves. Each commit passes the gat
 token, the valve, the mode and the fence.
 """
 
+import json
 from dataclasses import dataclass
 
 from django.db import connection, transaction
 
 from messaging.mllp.sender import Ending, NoAnswer
 from messaging.models import Attempt, Outbound
+from messaging.services import rehearsal
 from messaging.services.lanes import Lease, LostLease
-from messaging.services.settling import Parcel, Told, settle
-from messaging.states import Leg, why_not_send
+from messaging.services.parcels import Parcel, Told
+from messaging.services.settling import settle
+from messaging.states import Holds, Leg, why_not_send
 from pasmirror.lib import clock, crash, locks
 from pasmirror.lib.crash import Point
 from pasmirror.lib.locks import Lock
 from patients.models import Fate
 from patients.services import fates
 
+AT_ONCE = 0.001  # seconds: there may be more
+
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
-    """There is nothing to send on the lane now, and why."""
+    """There is nothing to send on the lane now, and why; `wait`: seconds until there may be, where that is known."""
 
     sentence: str
+    wait: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +38,13 @@ class _Ground:
     """What decides whether anything may leave, as it stands in this transaction."""
 
     failures: int
+    suspect: int | None
     resting: bool
+    early: float  # seconds until the least interval is over
     paused: bool
     declared: bool
+    shadow: bool
+    as_declared: bool  # the peer is still the one the lease was taken for
     mode: str
     fenced: int
     valve: str
@@ -48,9 +58,9 @@ def step(lease: Lease, ended: tuple[Parcel, Ending] | None, *, open_next: bool =
         ground = _ground(lease)
         found: Parcel | Nothing = Nothing("the slice is over")
         if ended:
-            told.append(settle(lease.destination, *ended, failures=ground.failures))
+            told += settle(lease.destination, *ended, failures=ground.failures, suspect=ground.suspect)
             crash.at(Point.DELIVER_SETTLED)
-        if ended and isinstance(ended[1], NoAnswer):
+        if ended and isinstance(ended[1], NoAnswer) and told[-1][2] != Fate.ACCEPTED:  # a commit may be enough
             found = Nothing(f"no answer ({ended[1].phase}): the lane rests")
         elif open_next:
             found = _open(lease, ground)
@@ -63,7 +73,10 @@ def step(lease: Lease, ended: tuple[Parcel, Ending] | None, *, open_next: bool =
 # What decides, read after the gate's lock, so that none of it changes before we commit. The lane's row is held as
 # well: no takeover falls between this and the attempt.
 _GROUND = """
-SELECT l.failures, coalesce(l.rest_until > clock_timestamp(), false), d.paused, d.declared, g.mode, g.fenced,
+SELECT l.failures, l.suspect, coalesce(l.rest_until > clock_timestamp(), false),
+       coalesce(greatest(extract(epoch FROM l.next_at - clock_timestamp()), 0), 0)::float,
+       d.paused OR l.paused_since IS NOT NULL, d.declared, d.shadow,
+       (d.host, d.port, d.tls, d.ack_mode) = (%s, %s, %s::jsonb, %s), g.mode, g.fenced,
        coalesce((SELECT e.valve FROM messaging_emission e ORDER BY e.id LIMIT 1), 'held')
 FROM messaging_lane l JOIN messaging_destination d ON d.id = l.destination_id
 JOIN patients_gate g ON g.scope = 'site'
@@ -73,7 +86,8 @@ WHERE l.destination_id = %s AND l.token = %s FOR KEY SHARE OF l
 
 def _ground(lease: Lease) -> _Ground:
     with connection.cursor() as cursor:
-        cursor.execute(_GROUND, [lease.lane, lease.token])
+        to = lease.destination
+        cursor.execute(_GROUND, [to.host, to.port, json.dumps(to.tls), to.ack_mode, lease.lane, lease.token])
         row = cursor.fetchone()
     if row is None:
         raise LostLease(lease.destination.code)
@@ -83,12 +97,18 @@ def _ground(lease: Lease) -> _Ground:
 def _open(lease: Lease, ground: _Ground) -> Parcel | Nothing:
     if ground.paused or not ground.declared:
         return Nothing("the destination is paused")
+    if not ground.as_declared:
+        return Nothing("the destination was declared anew")
+    if ground.shadow:
+        return _rehearse(lease, ground)
     if ground.resting:
         return Nothing("the lane rests after a failure")
+    if ground.early:
+        return Nothing("the lane keeps its least interval", wait=ground.early)
     row = _next(lease, ground)
     if row is None:
         return Nothing("nothing is due")
-    outbound, change, seq, control_id, body, rejects, tries, leg, epoch, due = row
+    outbound, change, patient, seq, control_id, body, rejects, silences, tries, leg, epoch, due = row
     if leg == Leg.SENDING and not due:
         return Nothing("an answer is still awaited")
     if why := _why_not(lease, ground, attempted=tries > 0, epoch=epoch):
@@ -97,6 +117,31 @@ def _open(lease: Lease, ground: _Ground) -> Parcel | Nothing:
         Attempt.objects.filter(outbound_id=outbound, closed_at=None).update(
             closed_at=clock.now(), ending=Attempt.Ending.NO_ANSWER, detail="sender lost"
         )
+    return Parcel(
+        outbound=outbound,
+        attempt=_begin(lease, outbound),
+        change=change,
+        patient=patient,
+        seq=seq,
+        control_id=control_id,
+        body=bytes(body),
+        rejects=rejects,
+        silences=silences,
+        sent_before=tries > 0,
+        in_doubt=leg == Leg.SENDING,
+    )
+
+
+def _rehearse(lease: Lease, ground: _Ground) -> Nothing:
+    if why := _why_not(lease, ground, attempted=False, epoch=ground.fenced + 1):
+        return Nothing(why)
+    played = rehearsal.play(lease.destination, fenced=ground.fenced)
+    return Nothing(f"{played} rehearsed, nothing is sent", wait=AT_ONCE if played else 0.0)
+
+
+def _begin(lease: Lease, outbound: int) -> int:
+    """Open the attempt; gives its key."""
+    to = lease.destination
     with connection.cursor() as cursor:
         cursor.execute(
             _BEGIN,
@@ -106,21 +151,17 @@ def _open(lease: Lease, ground: _Ground) -> Parcel | Nothing:
                 "now": clock.now(),
                 "leg": Leg.SENDING,
                 "speaker": Outbound.Speaker.MIRROR,
-                "timeout": lease.destination.timeout,
+                "timeout": to.longest_send,
             },
         )
-        attempt = cursor.fetchone()[0]
-    return Parcel(
-        outbound=outbound,
-        attempt=attempt,
-        change=change,
-        seq=seq,
-        control_id=control_id,
-        body=bytes(body),
-        rejects=rejects,
-        sent_before=tries > 0,
-        in_doubt=leg == Leg.SENDING,
-    )
+        attempt = int(cursor.fetchone()[0])
+        if to.min_interval:
+            cursor.execute(
+                "UPDATE messaging_lane SET next_at = clock_timestamp() + %s * interval '1 second' "
+                "WHERE destination_id = %s",
+                [to.min_interval, to.pk],
+            )
+    return attempt
 
 
 _BEGIN = """
@@ -134,9 +175,10 @@ VALUES (%(outbound)s, %(token)s, %(now)s, '', '') RETURNING id
 
 
 # The lowest number that may leave. A patient's message waits behind that patient's earlier open ones, except those of
-# a fenced epoch, which will never leave. SKIP LOCKED: a row someone is deciding about is left alone.
+# a fenced epoch, which will never leave; where the whole lane waits, nothing passes the first open one. SKIP LOCKED: a
+# row someone is deciding about is left alone.
 _NEXT = """
-SELECT o.id, o.change, o.seq, o.control_id, o.body, o.rejects, o.attempts, o.leg, o.epoch,
+SELECT o.id, o.change, o.patient, o.seq, o.control_id, o.body, o.rejects, o.silences, o.attempts, o.leg, o.epoch,
        o.due_at <= clock_timestamp() AS due
 FROM messaging_outbound o
 WHERE o.lane_id = %(lane)s AND o.leg IN ('queued', 'sending') AND o.body IS NOT NULL AND o.epoch > %(fenced)s
@@ -146,11 +188,17 @@ WHERE o.lane_id = %(lane)s AND o.leg IN ('queued', 'sending') AND o.body IS NOT 
     SELECT 1 FROM messaging_outbound e
     WHERE e.lane_id = o.lane_id AND e.patient = o.patient AND e.seq < o.seq AND e.epoch > %(fenced)s
       AND e.leg IN ('unreleased', 'queued', 'sending', 'held'))
+  AND (NOT %(in_line)s OR o.seq = (
+    SELECT min(f.seq) FROM messaging_outbound f
+    WHERE f.lane_id = %(lane)s AND f.epoch > %(fenced)s AND f.leg IN ('unreleased', 'queued', 'sending', 'held')))
 ORDER BY o.seq LIMIT 1 FOR UPDATE OF o SKIP LOCKED
 """
 
 
-def _next(lease: Lease, ground: _Ground) -> tuple[int, int, int, str, bytes, int, int, str, int, bool] | None:
+_Row = tuple[int, int, int, int, str, bytes, int, int, int, str, int, bool]
+
+
+def _next(lease: Lease, ground: _Ground) -> _Row | None:
     may = {
         name: _why_not(lease, ground, attempted=attempted, epoch=ground.fenced + 1) is None
         for name, attempted in (("fresh", False), ("again", True))
@@ -158,8 +206,9 @@ def _next(lease: Lease, ground: _Ground) -> tuple[int, int, int, str, bytes, int
     if not any(may.values()):
         return None
     with connection.cursor() as cursor:
-        cursor.execute(_NEXT, {"lane": lease.lane, "fenced": ground.fenced, **may})
-        row: tuple[int, int, int, str, bytes, int, int, str, int, bool] | None = cursor.fetchone()
+        in_line = lease.destination.holds == Holds.LANE
+        cursor.execute(_NEXT, {"lane": lease.lane, "fenced": ground.fenced, "in_line": in_line, **may})
+        row: _Row | None = cursor.fetchone()
     return row
 
 

@@ -12,17 +12,17 @@ from django.db import InterfaceError, OperationalError, connection
 
 from messaging.mllp.sender import Accepted, Ending, Peer
 from messaging.models import Destination
-from messaging.services import attempts, incarnation, lanes
+from messaging.services import attempts, incarnation, lanes, peers
 from messaging.services.attempts import Nothing
 from messaging.services.lanes import Lease, LostLease
-from messaging.services.settling import Parcel
+from messaging.services.parcels import Parcel
 from pasmirror.lib import crash
 from pasmirror.lib.crash import Point
 
 log = structlog.get_logger()
 SLACK = 5.0  # seconds a lease outlives its slice and the longest wait for an answer
 TRIES = 3  # of a settlement that met a lock
-_peers: dict[tuple[str, str, int, float], Peer] = {}  # idle connections of this process, kept between slices
+_peers: dict[tuple[str, ...], Peer] = {}  # idle connections of this process, kept between slices
 _peers_lock = threading.Lock()
 
 
@@ -45,7 +45,7 @@ def run(lane_code: str, *, seconds: float = 2.0) -> Slice:
     if to is None:
         return Slice(0, "there is no such destination")
     incarnation.current()
-    lease = lanes.claim(to, holder=lanes.me(), seconds=seconds + 2 * to.timeout + SLACK)
+    lease = lanes.claim(to, holder=lanes.me(), seconds=seconds + 2 * to.longest_send + SLACK)
     if lease is None:
         return Slice(0, "another is at it")
     crash.at(Point.DELIVER_CLAIMED)
@@ -72,7 +72,11 @@ def _slice(lease: Lease, peer: Peer, *, until: float) -> Slice:
     while True:
         over = time.monotonic() >= until
         found = _step(lease, ended, open_next=not over)
+        ended = None
         if isinstance(found, Nothing):
+            if not over and 0 < found.wait <= until - time.monotonic():
+                time.sleep(found.wait)
+                continue
             return Slice(sent, found.sentence, more=over)
         crash.at(Point.DELIVER_ATTEMPT_COMMITTED)
         ending = peer.send(found.body, found.control_id)
@@ -93,23 +97,20 @@ def _step(lease: Lease, ended: tuple[Parcel, Ending] | None, *, open_next: bool)
     raise AssertionError("unreachable")
 
 
-def _address(to: Destination) -> tuple[str, str, int, float]:
-    return (to.code, to.host, to.port, to.timeout)
-
-
 def _take_peer(to: Destination) -> Peer:
     """Take the lane's connection for ourselves alone, or make one."""
     with _peers_lock:
-        peer = _peers.pop(_address(to), None)
-    return peer or Peer(to.host, to.port, to.timeout)
+        peer = _peers.pop(peers.identity(to), None)
+    return peer or peers.of(to)
 
 
 def _keep_peer(to: Destination, peer: Peer) -> None:
+    """Keep it for the next slice; one to an address that the destination no longer has is closed."""
     with _peers_lock:
-        older = _peers.pop(_address(to), None)
-        _peers[_address(to)] = peer
-    if older is not None:
-        older.close()
+        older = [_peers.pop(known) for known in list(_peers) if known[0] == to.code]
+        _peers[peers.identity(to)] = peer
+    for each in older:
+        each.close()
 
 
 def hang_up() -> None:

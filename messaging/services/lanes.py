@@ -1,4 +1,4 @@
-"""The lane's lease: who alone may send on it, until when by the database's clock, under which fencing token.
+"""The lane's lease: who alone may send on it, until when by the database's clock, under which fencing token; its pause.
 
 Every claim raises the token, and nothing is opened or settled under an older one. A takeover first ends the old
 holder's database connection. The lease outlives any one slice; a holder whose connection is gone has none.
@@ -12,7 +12,10 @@ from dataclasses import dataclass
 import structlog
 from django.db import DatabaseError, connection, transaction
 
-from messaging.models import Destination
+from messaging.models import Destination, Lane
+from pasmirror.lib import audit, bell, clock
+from pasmirror.lib.actor import Actor
+from patients.refusals import Refused
 
 log = structlog.get_logger()
 
@@ -91,6 +94,46 @@ def release(lease: Lease) -> None:
     except DatabaseError as fault:
         log.info("lane.not_released", lane=lease.destination.code, error=type(fault).__name__)
         connection.close()
+
+
+def pause(code: str, *, by: Actor, reason: str) -> None:
+    """Send nothing more to a destination until it is resumed; its queue is kept. Refused without a reason.
+
+    Once this has committed no attempt is opened; one that is open already is finished.
+    """
+    with transaction.atomic():
+        lane = _for_decision(code)
+        if not reason.strip():
+            raise Refused("Enter why nothing may be sent", "reason")
+        if lane.paused_since is not None:
+            raise Refused("This destination is paused already")
+        lane.paused_since, lane.paused_by, lane.paused_reason = clock.now(), by.as_json(), reason[:300]
+        lane.save(update_fields=["paused_since", "paused_by", "paused_reason"])
+        audit.record(action="lane_paused", by=by.because(reason), subject=f"destination:{code}")
+        log.warning("lane.paused", lane=code)
+
+
+def resume(code: str, *, by: Actor, reason: str) -> None:
+    """Let a destination that a person has paused be sent to again. Refused without a reason."""
+    with transaction.atomic():
+        lane = _for_decision(code)
+        if not reason.strip():
+            raise Refused("Enter why it may be sent to again", "reason")
+        if lane.paused_since is None:
+            raise Refused("Nobody has paused this destination")
+        lane.paused_since, lane.paused_by, lane.paused_reason = None, {}, ""
+        lane.save(update_fields=["paused_since", "paused_by", "paused_reason"])
+        audit.record(action="lane_resumed", by=by.because(reason), subject=f"destination:{code}")
+        log.info("lane.resumed", lane=code)
+        bell.ring_after_commit(code)
+
+
+def _for_decision(code: str) -> Lane:
+    """Lock a lane against attempts being opened (they hold it FOR KEY SHARE) and against another's decision."""
+    lane = Lane.objects.select_for_update(of=("self",)).filter(destination__code=code).first()
+    if lane is None:
+        raise Refused("There is no such destination")
+    return lane
 
 
 def _name(lane: int, token: int) -> str:

@@ -17,6 +17,10 @@ from patients.refusals import Refused
 from patients.selectors import gate
 from patients.services import fates
 
+# What is written for the PAS bears the mark of whom we have told, and what the PAS holds around the change: that is
+# known where it is compared, and nowhere else.
+UNMARKED = "It was never written: settle it on the page Discrepancies, and it is compared and written anew"
+
 
 def leave_to_pas(change: int) -> list[str]:
     """Cancel `change` at every receiver never tried, so that the PAS tells them; in the caller's transaction.
@@ -43,7 +47,7 @@ def release(change: int, *, told: Sequence[str] = (), facts: Mapping[str, Any] |
         return False
     if row.body is None and not rendering.render(row, told=told, facts=facts):
         return False
-    Outbound.objects.filter(pk=row.pk).update(rejects=0, settled_at=None)
+    Outbound.objects.filter(pk=row.pk).update(rejects=0, silences=0, settled_at=None)
     _queue(row)
     _quiet(row)
     return True
@@ -90,9 +94,11 @@ def resend(outbound: int, *, by: Actor, reason: str) -> None:
         row = Outbound.objects.select_for_update().get(pk=outbound)
         if why := why_not_resend(row):
             raise Refused(why)
+        if row.body is None and row.lane.destination.is_pas:
+            raise Refused(UNMARKED)
         if row.body is None and not rendering.render(row):
             raise Refused("This message still cannot be written")
-        Outbound.objects.filter(pk=row.pk).update(rejects=0, settled_at=None)
+        Outbound.objects.filter(pk=row.pk).update(rejects=0, silences=0, settled_at=None)
         _queue(row)
         _quiet(row)
         audit.record(
@@ -176,5 +182,5 @@ def _queue(row: Outbound) -> None:
 def _quiet(row: Outbound) -> None:
     """Clear the alarms this message raised."""
     alarms.clear(rendering.ALARM, subject=str(row.pk))
-    for code in ("message-refused", "message-given-up"):
+    for code in ("message-refused", "message-given-up", "message-unanswered"):
         alarms.clear(code, subject=row.control_id)

@@ -6,11 +6,11 @@ from patients.refusals import Refused
 from patients.services import looking
 
 
-def looked(*, message: int, patient: int | None, by: Actor, page: str, reason: str) -> None:
-    """Write that `by` read a message on `page`, and why. Raises Refused without a reason."""
+def looked(*, message: int, patient: int | None, by: Actor, page: str, reason: str, which: str = "inbound") -> None:
+    """Write that `by` read a message on `page`, and why. Refused without a reason. `which`: inbound, outbound."""
     if not reason.strip():
         raise Refused("Enter why you look at this message", "reason")
-    audit.record(action=f"looked:{page}", by=by.because(reason), subject=f"inbound:{message}")
+    audit.record(action=f"looked:{page}", by=by.because(reason), subject=f"{which}:{message}")
     if patient is not None:
         looking.looked(patient_id=patient, by=by, page=page)
 

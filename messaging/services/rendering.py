@@ -12,13 +12,15 @@ import structlog
 from django.db import connection, transaction
 
 from messaging.hl7 import dialects
+from messaging.hl7.ack import asking_for_both
 from messaging.hl7.dialects import Dialect
 from messaging.hl7.habits import FeedPolicy
-from messaging.hl7.write import ChangeFacts, Mark, write
+from messaging.hl7.write import CannotSay, ChangeFacts, Mark, Moved, Rendered
+from messaging.hl7.write import render as rendered
 from messaging.models import Outbound
-from messaging.selectors import channels
+from messaging.selectors import channels, moved
 from messaging.services import incarnation
-from messaging.states import Leg
+from messaging.states import AckMode, Leg
 from pasmirror.lib import alarms, clock, crash
 from pasmirror.lib.crash import Point
 from patients.models import Change, Fate, LastSegments
@@ -85,6 +87,8 @@ class _Desk:
     changes: dict[int, Change]
     segments: dict[tuple[int, int], LastSegments]
     dialects: dict[str, Dialect] = field(default_factory=dict)
+    moved: dict[int, Moved] | None = None  # asked for by the first dialect that has movements
+    rendered: dict[tuple[int, str], Rendered] = field(default_factory=dict)  # by change and dialect, for all lanes
 
     @classmethod
     def open(cls, rows: Iterable[Outbound]) -> "_Desk":
@@ -102,22 +106,38 @@ class _Desk:
         """Write one message; None if it cannot be written. Gives the row its control id."""
         row.control_id = another(row.control_id) if row.control_id else control_id(row, self.incarnation)
         try:
-            change = self.changes[row.change]
-            to, said = row.lane.destination, ChangeFacts.of(change)
-            dialect = self.dialects.get(to.dialect) or dialects.get(to.dialect, self.policy)
-            self.dialects[to.dialect] = dialect
-            return write(
-                replace(said, facts={**said.facts, **facts}) if facts else said,
-                dialect=dialect,
-                control_id=row.control_id,
-                now=clock.now(),
-                mark=Mark(change.pk, tuple(told)) if to.is_pas else None,
-                last_segments=self._last(change),
-            )
+            change, to = self.changes[row.change], row.lane.destination
+            mark = Mark(change.pk, tuple(told)) if to.is_pas else None
+            shared = self._rendered(change, to.dialect, facts)
+            body = shared.message(control_id=row.control_id, now=clock.now(), mark=mark)
+            return asking_for_both(body) if to.ack_mode == AckMode.ENHANCED else body
+        except CannotSay as fault:
+            log.warning("rendering.refused", outbound=row.pk, change=row.change)
+            row.reason = f"cannot be written: {fault}"[:300]
+            return None
         except Exception as fault:  # noqa: BLE001 - a message that cannot be written must not stop the others
             log.warning("rendering.failed", outbound=row.pk, change=row.change, error=type(fault).__name__)
             row.reason = f"cannot be written ({type(fault).__name__})"
             return None
+
+    def _rendered(self, change: Change, code: str, facts: Mapping[str, Any] | None) -> Rendered:
+        """Render a change in a dialect, once for all destinations that are spoken to in it."""
+        dialect = self.dialects.get(code) or dialects.get(code, self.policy)
+        self.dialects[code] = dialect
+        if (known := self.rendered.get((change.pk, code))) and not facts:
+            return known
+        if dialect.movements and self.moved is None:
+            self.moved = moved.of(self.changes.values())
+        said = ChangeFacts.of(change)
+        made = rendered(
+            replace(said, facts={**said.facts, **facts}) if facts else said,
+            dialect=dialect,
+            last_segments=self._last(change),
+            moved=(self.moved or {}).get(change.pk),
+        )
+        if not facts:
+            self.rendered[change.pk, code] = made
+        return made
 
     def _last(self, change: Change) -> tuple[str, ...]:
         """Give what the PAS last sent of the change's patient and stay, the older first."""

@@ -5,16 +5,18 @@ fates, the audit links. Numbers are gapless because head and rows commit togethe
 a save takes the patient's lock before it takes its change id.
 """
 
+from collections import Counter
+
 from django.db import connection, transaction
 
 from messaging.models import Destination
+from messaging.selectors.filters import KINDS, WANTED
 from messaging.states import Leg
 from pasmirror.lib import audit, crash, locks
 from pasmirror.lib.crash import Point
 from pasmirror.lib.locks import Lock
 from patients.models import Fate
 from patients.services import fates
-from patients.states import APPOINTMENT_EVENTS, STAY_EVENTS
 
 
 def run_once(limit: int = 1000) -> int:
@@ -31,6 +33,7 @@ def run_once(limit: int = 1000) -> int:
             numbered = _number(changes, list(lanes))
             crash.at(Point.NUMBER_NUMBERED)
             _raise_heads(numbered)
+            _count_filtered(len(changes), list(lanes), numbered)
             fates.tell((change, lanes[lane], Fate.QUEUED, "") for lane, _, change in numbered)
         audit.link()
         crash.at(Point.NUMBER_LINKED)
@@ -68,24 +71,16 @@ def _take_tail(limit: int) -> list[int]:
         return sorted(row[0] for row in cursor.fetchall())
 
 
-# A filter names what is wanted; an empty one wants all. Wards bind stays, clinics bind appointments; who a patient
-# is goes to everyone. A transfer is told to both its wards.
-_NUMBER = """
+_NUMBER = f"""
 INSERT INTO messaging_outbound (lane_id, seq, change, patient, event, epoch, leg, speaker, control_id, attempts,
                                 rejects, queued_at, due_at, reason)
 SELECT d.id, l.head + row_number() OVER (PARTITION BY d.id ORDER BY c.id), c.id, c.patient_id, c.event, c.epoch,
        CASE WHEN d.is_pas THEN %(unreleased)s ELSE %(queued)s END, '', '', 0, 0, now(), now(), ''
 FROM patients_change c CROSS JOIN messaging_destination d JOIN messaging_lane l ON l.destination_id = d.id
 WHERE c.id = ANY(%(changes)s) AND d.id = ANY(%(lanes)s)
-  AND (d.events = '[]' OR d.events ? c.event)
-  AND (d.wards = '[]' OR c.event <> ALL(%(stay_events)s)
-       OR d.wards ?| ARRAY[c.facts #>> '{stay,place,ward}', c.facts #>> '{prior_place,ward}'])
-  AND (d.sites = '[]' OR c.event <> ALL(%(stay_events)s)
-       OR d.sites ?| ARRAY[c.facts #>> '{stay,place,site}', c.facts #>> '{prior_place,site}'])
-  AND (d.clinics = '[]' OR c.event <> ALL(%(appointment_events)s)
-       OR d.clinics ?| ARRAY[c.facts #>> '{appointment,booking,clinic}'])
+  AND {WANTED}
 RETURNING lane_id, seq, change
-"""
+"""  # noqa: S608 - of constants
 
 
 def _number(changes: list[int], lanes: list[int]) -> list[tuple[int, int, int]]:
@@ -98,8 +93,7 @@ def _number(changes: list[int], lanes: list[int]) -> list[tuple[int, int, int]]:
                 "lanes": lanes,
                 "queued": Leg.QUEUED,
                 "unreleased": Leg.UNRELEASED,
-                "stay_events": list(STAY_EVENTS),
-                "appointment_events": list(APPOINTMENT_EVENTS),
+                **KINDS,
             },
         )
         return [(row[0], row[1], row[2]) for row in cursor.fetchall()]
@@ -114,3 +108,11 @@ def _raise_heads(numbered: list[tuple[int, int, int]]) -> None:
             "UPDATE messaging_lane SET head = %s WHERE destination_id = %s",
             [(head, lane) for lane, head in sorted(heads.items())],
         )
+
+
+def _count_filtered(changes: int, lanes: list[int], numbered: list[tuple[int, int, int]]) -> None:
+    """Count, for each lane, the changes that its destination's filter kept from it."""
+    taken = Counter(lane for lane, _, _ in numbered)
+    kept_back = [(changes - taken[lane], lane) for lane in lanes if taken[lane] < changes]
+    with connection.cursor() as cursor:
+        cursor.executemany("UPDATE messaging_lane SET filtered = filtered + %s WHERE destination_id = %s", kept_back)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 from typing import Protocol
 
 from messaging.simulators.faults import Faults, Verb
@@ -27,10 +28,12 @@ class Peer(Protocol):
 class Door:
     """Reads frames from each connection and answers through the armed faults."""
 
-    def __init__(self, peer: Peer, faults: Faults, *, port: int, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self, peer: Peer, faults: Faults, *, port: int, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+    ) -> None:
         self._peer = peer
         self._faults = faults
-        self.listener = Listener(self._talk, port=port, host=host)
+        self.listener = Listener(self._talk, port=port, host=host, tls=tls)
 
     def verbs(self) -> dict[str, Verb]:
         """The control verbs of the door itself."""
@@ -69,7 +72,7 @@ class Door:
         if self._faults.fire("go_silent") is not None:
             self._peer.note(raw, "none")
             return True
-        if self._faults.fire("reset") is not None:
+        if self._concerns("reset", raw) and self._faults.fire("reset") is not None:
             self._peer.note(raw, "reset")
             reset(sock)
             return False
@@ -81,18 +84,20 @@ class Door:
         wanted = self._faults.armed("refuse")
         if wanted is None:
             return None
-        try:
-            message: Message | None = Message(raw)
-        except Unreadable:
-            message = None
-        patient = str(wanted["for_patient"] or "")
-        if patient and (message is None or patient not in message.patient_ids):
+        if not self._concerns("refuse", raw) or self._faults.fire("refuse") is None:
             return None
-        if self._faults.fire("refuse") is None:
-            return None
+        message = _read(raw)
         code, err, text = (str(wanted[key] or "") for key in ("code", "err", "text"))
         self._peer.note(raw, code)
         return ack(message, code, app=self._peer.app, facility=self._peer.facility, err=err, text=text)
+
+    def _concerns(self, name: str, raw: bytes) -> bool:
+        """Whether an armed fault is meant for this message: for anybody's, or for this patient's."""
+        wanted = self._faults.armed(name)
+        if wanted is None:
+            return False
+        patient, message = str(wanted.get("for_patient") or ""), _read(raw)
+        return not patient or (message is not None and patient in message.patient_ids)
 
     def _reply(self, sock: socket.socket, raw: bytes, answer: bytes) -> bool:
         if self._faults.fire("lose_ack") is not None:
@@ -108,6 +113,22 @@ class Door:
         answers = [answer]
         if two := self._faults.fire("two_acks"):
             first = str(two["first"]).encode()
-            answers.insert(0, re.sub(rb"\rMSA\|[A-Z]+\|", b"\rMSA|" + first + b"|", answer))
-        sock.sendall(b"".join(wrap(each) for each in answers))
+            answers.insert(0, _with_code(answer, first))
+        if b"\rMSA|A" in answer and self._faults.fire("enhanced") is not None:
+            answers.insert(0, _with_code(answer, b"CA"))
+            if self._faults.fire("lose_application_ack") is not None:
+                answers = answers[:1]
+        unframed = self._faults.fire("unframed_ack") is not None
+        sock.sendall(answer if unframed else b"".join(wrap(each) for each in answers))
         return True
+
+
+def _read(raw: bytes) -> Message | None:
+    try:
+        return Message(raw)
+    except Unreadable:
+        return None
+
+
+def _with_code(answer: bytes, code: bytes) -> bytes:
+    return re.sub(rb"\rMSA\|[A-Z]+\|", b"\rMSA|" + code + b"|", answer)

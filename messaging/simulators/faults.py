@@ -23,7 +23,10 @@ DOOR_FAULTS: Mapping[str, Mapping[str, object]] = {
     "garbage_ack": {"times": 1},
     "two_acks": {"first": "AA", "times": 1},
     "no_msa": {"times": 1},
-    "reset": {"times": 1},
+    "unframed_ack": {"times": 1},
+    "reset": {"for_patient": "", "times": 1},
+    "enhanced": {"times": 0},  # CA first, then what the application says
+    "lose_application_ack": {"times": 1},  # of an enhanced answer, the second
 }
 
 

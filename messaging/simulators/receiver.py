@@ -7,6 +7,7 @@ import base64
 import json
 import logging
 import signal
+import ssl
 import sys
 import threading
 from datetime import UTC, datetime
@@ -34,13 +35,22 @@ CREATE INDEX IF NOT EXISTS effect_of ON effect (control_id, sender)
 class Receiver:
     """A receiver with its doors; port 0 takes any free port."""
 
-    def __init__(self, name: str, *, store: str | Path, port: int = 0, control: int = 0, dedup: bool = True) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        store: str | Path,
+        port: int = 0,
+        control: int = 0,
+        dedup: bool = True,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.app = name.upper()
         self.facility = "RXX"
         self.dedup = dedup
         self.faults = Faults()
         self.store = Store(store, SCHEMA)
-        self.door = Door(self, self.faults, port=port)
+        self.door = Door(self, self.faults, port=port, tls=tls)
         reads: dict[str, Verb] = {
             "effects": self.effects,
             "messages": self.messages,

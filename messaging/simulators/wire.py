@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable
 
 START = b"\x0b"
 END = b"\x1c\r"
 LIMIT = 16 * 1024 * 1024
+HANDSHAKE = 5.0  # seconds
+LAST_WORDS = 2.0  # seconds in which a talk that is cut may end
 
 
 class FrameTooLong(ValueError):
@@ -63,12 +67,21 @@ def reset(sock: socket.socket) -> None:
 class Listener:
     """One thread a connection; can stop and start listening again on the same port (0: any free one, then kept)."""
 
-    def __init__(self, talk: Callable[[socket.socket], None], *, port: int, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self,
+        talk: Callable[[socket.socket], None],
+        *,
+        port: int,
+        host: str = "127.0.0.1",
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._talk = talk
+        self.tls = tls
         self.host = host
         self.port = port
         self._socket: socket.socket | None = None
         self._open: set[socket.socket] = set()
+        self._talking: set[threading.Thread] = set()
         self._lock = threading.Lock()
 
     def start(self) -> None:
@@ -82,7 +95,7 @@ class Listener:
         threading.Thread(target=self._accept, args=(listening,), daemon=True).start()
 
     def stop(self) -> None:
-        """Stop listening and end every open connection."""
+        """Stop listening, end every open connection, and give what is being said on them a moment to end."""
         with self._lock:
             listening, self._socket = self._socket, None
             still_open = list(self._open)
@@ -91,6 +104,11 @@ class Listener:
                 sock.shutdown(socket.SHUT_RDWR)
         if listening:
             listening.close()
+        until = time.monotonic() + LAST_WORDS
+        with self._lock:
+            talking = self._talking - {threading.current_thread()}
+        for thread in talking:
+            thread.join(max(0.0, until - time.monotonic()))
 
     def _accept(self, listening: socket.socket) -> None:
         while True:
@@ -103,16 +121,25 @@ class Listener:
                     sock.close()
                     return
                 self._open.add(sock)
-            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+                thread = threading.Thread(target=self._serve, args=(sock,), daemon=True)
+                self._talking.add(thread)
+            thread.start()
 
     def _serve(self, sock: socket.socket) -> None:
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with contextlib.suppress(OSError, FrameTooLong):
-                self._talk(sock)
+                if self.tls is None:
+                    self._talk(sock)
+                    return
+                sock.settimeout(HANDSHAKE)
+                with self.tls.wrap_socket(sock.dup(), server_side=True) as spoken:
+                    spoken.settimeout(None)
+                    self._talk(spoken)
         finally:
             with self._lock:
                 self._open.discard(sock)
+                self._talking.discard(threading.current_thread())
             sock.close()
 
 

@@ -20,7 +20,7 @@ from patients.services.loaded import Loaded, Moved
 from patients.services.merging import Merging
 from patients.services.naming import stale
 from patients.services.rows import Written, reserve
-from patients.services.taken import WAITS, Aside, Blocked, Entry, Parked, Taken, Torn
+from patients.services.taken import WAITS, Aside, Blocked, Entry, Parked, Taken, Torn, together
 from patients.states import APPOINTMENT_EVENTS, CANCELS, IDENTITY_EVENTS, STAY_EVENTS, Event
 from patients.step import Known
 
@@ -67,8 +67,7 @@ def _take(
     loaded = Loaded(batch, named, keys, last=last)
     # After the patients' locks: changes of a patient are in commit order. Two for each, since some concern two people.
     change_ids = reserve({Change: 2 * most})[Change]
-    epoch = Gate.objects.get(scope="site").epoch
-    written = Written(by=by, epoch=epoch, change_ids=change_ids, audited=audited)
+    written = Written(by=by, epoch=Gate.objects.get(scope="site").epoch, change_ids=change_ids, audited=audited)
     ahead = Blocked(dict(blocked.patients), dict(blocked.numbers))
     taken = []
     for entry in entries:
@@ -101,13 +100,7 @@ def _take_one(entry: Entry | Aside, loaded: Loaded, written: Written, blocked: B
             if any(taken.outcome != "filed" for taken in done):
                 raise Torn(parked.code, parked.reason) from parked
             return _parked(parked, named, part.warnings, loaded, written)
-    return done[0] if len(done) == 1 else _together(done)
-
-
-def _together(done: Sequence[Taken]) -> Taken:
-    """Give what became of a message with several parts: applied, if any of them was."""
-    first = next((t for outcome in ("applied", "already") for t in done if t.outcome == outcome), done[0])
-    return replace(first, warnings=tuple(dict.fromkeys(warning for t in done for warning in t.warnings)))
+    return done[0] if len(done) == 1 else together(done)
 
 
 def _standing(patients: Iterable[int], loaded: Loaded, written: Written) -> list[int]:
@@ -173,7 +166,8 @@ class _Telling:
 
     def _take(self) -> Taken:
         if self.news.event in IDENTITY_EVENTS:
-            return Merging(self.entry, self.loaded, self.written).take()
+            taken = Merging(self.entry, self.loaded, self.written).take()
+            return replace(taken, ground=self._ground(taken)) if self.entry.sampled and taken.change else taken
         park, trusted = self.entry.park_unknown, self.entry.same_person
         meant, self.strange = self.loaded.patient(self.news, self.written.at, park=park, trusted=trusted)
         patient = meant.patient
@@ -222,8 +216,16 @@ class _Telling:
             self.loaded.note_heard(patient, told, self.written)
         self.rows = {kind: row for kind, row in self.rows.items() if kind in outcome.after}
         stay = self.rows.get(Kind.STAY) if outcome.moved else None
+        timely = told is self.news and (stay is not None or Kind.STAY not in self.rows)
+        ground = self.loaded.ground(patient.pk, stay.pk if stay else 0) if self.entry.sampled and timely else None
         self.loaded.keep_segments(told, patient, stay, self.entry.message)
-        return self._write(patient, held, outcome)
+        taken = self._write(patient, held, outcome)
+        return replace(taken, ground=ground) if taken.change else taken
+
+    def _ground(self, taken: Taken) -> tuple[str, ...]:
+        """Give what is kept of whoever identity news is about: it keeps nothing itself."""
+        change = self.written.changes[-1]
+        return self.loaded.ground(change.patient_id, change.stay or 0)
 
     def _marked(self, patient: Patient, told: News) -> bool:
         """End what stood in for the PAS's own word of a person, unless that is old; says whether something did."""

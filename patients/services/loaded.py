@@ -53,7 +53,10 @@ class Loaded:
         }
         self.heard_trunks: dict[tuple[Kind, int], Trunk] = {}
         newest = LastSegments.objects.filter(patient__in=self.rows[Kind.PATIENT], stay__in={0, *self.rows[Kind.STAY]})
-        self.segments: dict[tuple[int, int], list[str]] = {(row.patient_id, row.stay): row.segments for row in newest}
+        self.segments: dict[tuple[int, int], list[str]] = {}
+        self.kept_at: dict[tuple[int, int], int] = {}  # by which message
+        for row in newest:
+            self.segments[row.patient_id, row.stay], self.kept_at[row.patient_id, row.stay] = row.segments, row.message
         self.heard_segments: dict[tuple[int, int], LastSegments] = {}
         history = Movement.objects.filter(stay__in=self.rows[Kind.STAY]).order_by("pk")
         self.moves = {
@@ -216,9 +219,14 @@ class Loaded:
         if stay is not None:
             now[stay.pk] = segments.of_stay(self.segments.get((patient.pk, stay.pk), []), news.segments)
         for of_stay, kept in now.items():
-            self.segments[patient.pk, of_stay] = kept
+            self.segments[patient.pk, of_stay], self.kept_at[patient.pk, of_stay] = kept, message
             row = LastSegments(patient_id=patient.pk, stay=of_stay, segments=kept, message=message)
             self.heard_segments[patient.pk, of_stay] = row
+
+    def ground(self, patient: int, stay: int) -> tuple[str, ...]:
+        """Give the segments kept of a patient and a stay (0: none) by now, the older first."""
+        keys = sorted(dict.fromkeys([(patient, 0), (patient, stay)]), key=lambda key: self.kept_at.get(key, 0))
+        return tuple(line for key in keys for line in self.segments.get(key, ()))
 
     def note_heard(self, patient: Patient, news: News, written: Written) -> None:
         """Note when the feed last spoke of this patient, and how old its newest demographics are."""

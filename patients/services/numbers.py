@@ -31,6 +31,12 @@ def take(kind: Kind) -> Identifier:
     return Identifier(TYPES[kind], TEMPORARY, f"T{_temporary():08d}")
 
 
+def valid(kind: Kind, object_id: int) -> list[Identifier]:
+    """Give an object's valid numbers, the oldest first."""
+    found = IDENTIFIERS[kind].objects.filter(**{kind.value: object_id}, until=None).order_by("id")  # type: ignore[attr-defined]
+    return [Identifier(i.type, i.authority, i.value) for i in found]
+
+
 def _from_pool(kind: Kind) -> Identifier | None:
     with connection.cursor() as cursor:
         cursor.execute(_NEXT, [kind, ["", settings.NODE]])

@@ -17,14 +17,15 @@ from pasmirror.lib.actor import Actor
 from pasmirror.lib.crash import Point
 from pasmirror.lib.idempotency import Key
 from patients import facts
-from patients.facts import Kind, News
+from patients.facts import Groups, Kind, News
 from patients.identifiers import Identifier
-from patients.models import Appointment, Change, JournalTail, Patient, Stay, Trunk
+from patients.models import Appointment, Change, Gate, JournalTail, Patient, Stay, Trunk
 from patients.refusals import Refused, Stale
-from patients.services import gate, numbers
-from patients.services.rows import IDENTIFIERS, Written, reserve
-from patients.states import APPOINTMENT_EVENTS, STAY_EVENTS, AppointmentStatus, StayStatus
-from patients.step import Known, Step, done
+from patients.services import gate, history, numbers
+from patients.services.rows import Written, reserve
+from patients.states import APPOINTMENT_EVENTS, STAY_EVENTS, AppointmentStatus, Event, StayStatus
+from patients.step import Known, Step, done, needs_history, why_not
+from patients.undoing import Made
 
 log = structlog.get_logger()
 TRIES = 3
@@ -49,7 +50,8 @@ class Saved:
 class Order:
     """What a clerk asks for: the news, the form's key, the object it concerns and the version the clerk saw.
 
-    `check` runs under the locks of patient and stay; it locks beds or slots and raises Refused.
+    `check` runs under the locks of patient and stay; it locks beds or slots and raises Refused. So does `outcome`,
+    which sees what the order would come to: where a step is taken back, only that tells which bed is meant.
     """
 
     news: News
@@ -61,17 +63,30 @@ class Order:
     appointment_id: int | None = None
     seen: int | None = None
     check: Callable[[Patient], None] = lambda patient: None
+    outcome: Callable[[Step], None] = lambda step: None
 
 
 def save(order: Order) -> Saved:
-    """Carry out the order or raise Refused (NotWritable, Stale); a deadlock is tried again."""
+    """Carry out the order or raise Refused (NotWritable, Stale)."""
+    news = replace(order.news, occurred_at=order.news.occurred_at.replace(microsecond=0))
+    order = replace(order, news=news)
+    return once(order.key, order.by, order.screen, _asked(order), lambda stands: _save(order, stands))
+
+
+def once(key: Key, by: Actor, screen: str, asked: list[Any], work: Callable[[Gate], Saved]) -> Saved:
+    """Do `work` in one transaction behind the gate, once for this key; a deadlock is tried again.
+
+    `asked`: what makes it the same thing asked when it comes twice, as JSON values; a time taken from the clock is not
+    part of it. `work` is given the gate as it stands and takes its locks in the order of docs/hazards.md. Raises what
+    `work` raises, NotWritable, or Refused where the key was used for something else.
+    """
     for left in reversed(range(TRIES)):
         try:
             with FEW, transaction.atomic():
-                saved = _save(order)
+                saved = _once(key, by, asked, work)
         except OperationalError as error:
             if left and getattr(error.__cause__, "sqlstate", None) in RETRYABLE:
-                log.info("save.tried_again", screen=order.screen)
+                log.info("save.tried_again", screen=screen)
                 continue
             raise
         crash.at(Point.SAVE_COMMITTED)
@@ -79,37 +94,47 @@ def save(order: Order) -> Saved:
     raise AssertionError("unreachable")
 
 
-def _save(order: Order) -> Saved:
+def _once(key: Key, by: Actor, asked: list[Any], work: Callable[[Gate], Saved]) -> Saved:
     stands = gate.passed()
     crash.at(Point.SAVE_GATE_PASSED)
-    order = replace(order, news=replace(order.news, occurred_at=order.news.occurred_at.replace(microsecond=0)))
     try:
-        earlier = idempotency.claim(order.key, order.by, asked=_asked(order))
+        earlier = idempotency.claim(key, by, asked=asked)
     except idempotency.KeyReused:
         raise Refused("This form has been used already for something else. Nothing was saved: open it again.") from None
     if earlier is not None:
         return Saved(**{**earlier, "repeated": True})  # whatever the mode is by now: it was saved
     gate.refuse_unless_writable(stands)
     crash.at(Point.SAVE_KEY_CLAIMED)
-    keys = reserve({Patient: 1, Stay: 1, Appointment: 1, Trunk: len(Kind)})
-    locked = _lock(order, keys)
-    crash.at(Point.SAVE_ROWS_LOCKED)
-    order.check(locked[Kind.PATIENT])
-    known = {kind: facts.of(kind, row) for kind, row in locked.items() if not row._state.adding}
-    try:
-        step = done(known, order.news)
-    except ValueError as refusal:
-        raise Refused(str(refusal)) from refusal
-    change_ids = reserve({Change: 1})[Change]  # after the patient's lock: changes of a patient are in commit order
-    saved = _write(order, locked, known, step, Written(by=order.by, epoch=stands.epoch, change_ids=change_ids), keys)
-    idempotency.settle(order.key, asdict(saved))
+    saved = work(stands)
+    idempotency.settle(key, asdict(saved))
     crash.at(Point.SAVE_KEY_SETTLED)
     bell.ring_after_commit("tail")
     return saved
 
 
+def _save(order: Order, stands: Gate) -> Saved:
+    keys = reserve({Patient: 1, Stay: 1, Appointment: 1, Trunk: len(Kind)})
+    rows = _lock(order, keys)
+    crash.at(Point.SAVE_ROWS_LOCKED)
+    known = {kind: facts.of(kind, row) for kind, row in rows.items() if not row._state.adding}
+    if why := why_not(known, order.news):
+        raise Refused(why)
+    order.check(rows[Kind.PATIENT])
+    stay = rows.get(Kind.STAY)
+    past = history.of(stay) if stay and order.stay_id and needs_history(Event(order.news.event)) else ()
+    try:
+        step = done(known, order.news, moved_at=stay.moved_at if stay else None, history=past)
+    except ValueError as refusal:
+        raise Refused(str(refusal)) from refusal
+    order.outcome(step)
+    if step.cancels:  # EVN-6 of a cancel is the time of the step taken back (IHE PAM, ITI-31)
+        order = replace(order, news=replace(order.news, occurred_at=step.cancels.occurred_at))
+    change_ids = reserve({Change: 1})[Change]  # after the patient's lock: changes of a patient are in commit order
+    return _write(order, rows, known, step, Written(by=order.by, epoch=stands.epoch, change_ids=change_ids), keys)
+
+
 def _asked(order: Order) -> list[Any]:
-    """Give what makes an order the same one when it comes twice; a time taken from the clock is not part of it."""
+    """Give what makes an order the same one when it comes twice."""
     news = order.news
     return [
         order.screen,
@@ -125,16 +150,15 @@ def _asked(order: Order) -> list[Any]:
 
 def _lock(order: Order, keys: Keys) -> dict[Kind, Any]:
     """Lock, or newly make, the rows the order is about, and refuse a form opened on an older version."""
-    rows: dict[Kind, Any] = {Kind.PATIENT: _one(Patient, order.patient_id)}
-    rows[Kind.PATIENT] = rows[Kind.PATIENT] or Patient(pk=next(keys[Patient]), made_at=clock.now())
+    who, stay, booked = order.patient_id, order.stay_id, order.appointment_id
+    patient = locked(Patient, who) if who else Patient(pk=next(keys[Patient]), made_at=clock.now())
+    rows: dict[Kind, Any] = {Kind.PATIENT: patient}
     if order.news.event in STAY_EVENTS:
-        rows[Kind.STAY] = _one(Stay, order.stay_id) or Stay(
-            pk=next(keys[Stay]), patient=rows[Kind.PATIENT], status=StayStatus.NONE
-        )
+        new = Stay(pk=next(keys[Stay]), patient=patient, status=StayStatus.NONE)
+        rows[Kind.STAY] = locked(Stay, stay) if stay else new
     if order.news.event in APPOINTMENT_EVENTS:
-        rows[Kind.APPOINTMENT] = _one(Appointment, order.appointment_id) or Appointment(
-            pk=next(keys[Appointment]), patient=rows[Kind.PATIENT], status=AppointmentStatus.NONE
-        )
+        fresh = Appointment(pk=next(keys[Appointment]), patient=patient, status=AppointmentStatus.NONE)
+        rows[Kind.APPOINTMENT] = locked(Appointment, booked) if booked else fresh
     if any(row.patient_id != rows[Kind.PATIENT].pk for kind, row in rows.items() if kind is not Kind.PATIENT):
         raise Refused("This now belongs to another patient's record: open it there")
     kind = Kind.STAY if order.stay_id else Kind.APPOINTMENT if order.appointment_id else Kind.PATIENT
@@ -146,9 +170,8 @@ def _lock(order: Order, keys: Keys) -> dict[Kind, Any]:
     return rows
 
 
-def _one(model: Any, pk: int | None) -> Any:
-    if pk is None:
-        return None
+def locked(model: Any, pk: int) -> Any:
+    """Lock one row and give it; Refused if it is not there."""
     row = model.objects.select_for_update().filter(pk=pk).first()
     if row is None:
         raise Refused("This record no longer exists")
@@ -169,28 +192,42 @@ def _write(order: Order, rows: dict[Kind, Any], known: Known, step: Step, writte
             _branch(written, kind, row, change, list(differing), keys)
     if not pairs:
         raise Refused("Nothing has been changed")
-    if order.news.reason:
-        full["event_reason"] = order.news.reason
     if Kind.STAY in rows:
-        stay = rows[Kind.STAY]
         full["prior_place"] = known.get(Kind.STAY, facts.blank(Kind.STAY))["place"]
-        stay.moved_at = order.news.occurred_at
-        written.move(stay, order.news, step.after[Kind.STAY]["place"], change)
+        full |= {"undone": _undone(step.cancels)} if step.cancels else {}
+        rows[Kind.STAY].moved_at = step.moved_at
+        if step.entered:
+            place = step.after[Kind.STAY]["place"]
+            written.move(rows[Kind.STAY], order.news, place, change, undoes=step.undone)
     objects = {kind: row.pk for kind, row in rows.items()}
-    made = written.journal(
-        change=change,
-        news=order.news,
-        source="clerk",
-        origin=f"screen:{order.screen}",
-        known=pairs,
-        full=full,
-        objects=objects,
-    )
+    enter(written, change, order.news, order.screen, known=pairs, full=full, objects=objects)
+    return Saved(change, objects[Kind.PATIENT], objects.get(Kind.STAY), objects.get(Kind.APPOINTMENT))
+
+
+def enter(
+    written: Written,
+    change: int,
+    news: News,
+    screen: str,
+    *,
+    known: dict[Kind, tuple[Groups, Groups]],
+    full: dict[str, Any],
+    objects: dict[Kind, int],
+) -> None:
+    """Write what was gathered, the clerk's change (`Written.journal` says of what), its tail row and its audit row."""
+    if news.reason:
+        full["event_reason"] = news.reason
+    origin = f"screen:{screen}"
+    written.journal(change=change, news=news, source="clerk", origin=origin, known=known, full=full, objects=objects)
     written.flush()
     crash.at(Point.SAVE_JOURNALLED)
-    JournalTail.objects.create(change_id=made.pk, at=written.at)
+    JournalTail.objects.create(change_id=change, at=written.at)
     crash.at(Point.SAVE_TAILED)
-    return Saved(made.pk, objects[Kind.PATIENT], objects.get(Kind.STAY), objects.get(Kind.APPOINTMENT))
+
+
+def _undone(made: Made) -> dict[str, Any]:
+    """Give the step that a cancel takes back, as the journal keeps it."""
+    return {"change": made.change, "event": made.event, "occurred_at": clock.iso(made.occurred_at)}
 
 
 def _identifiers(written: Written, kind: Kind, row: Any) -> list[Identifier]:
@@ -199,8 +236,7 @@ def _identifiers(written: Written, kind: Kind, row: Any) -> list[Identifier]:
         taken = numbers.take(kind)
         written.number(kind, row, taken, written.at)
         return [taken]
-    found = IDENTIFIERS[kind].objects.filter(**{kind.value: row.pk}, until=None).order_by("id")  # type: ignore[attr-defined]
-    return [Identifier(i.type, i.authority, i.value) for i in found]
+    return numbers.valid(kind, row.pk)
 
 
 def _branch(written: Written, kind: Kind, row: Any, change: int, groups: list[str], keys: Keys) -> None:

@@ -1,7 +1,7 @@
 """What goes into the feed and what comes out: entries, what became of each, and who waits; knows no table."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 from patients.facts import NOBODY, Named, News
 from patients.identifiers import Identifier
@@ -26,6 +26,7 @@ class Entry:
     """One message's news; `message` is the inbound message's id (0: none). `park_unknown`: news of a stranger is a
     person's. `ruled`: codes for which such a message is filed instead of parked, a person has ruled so.
     `same_person`: a person has said that it is of the person known by that number: the identity guard is not asked.
+    `sampled`: what was kept of the patient before it is wanted.
     """
 
     message: int
@@ -34,6 +35,7 @@ class Entry:
     origin: str = ""  # of the change; usually the message
     ruled: frozenset[str] = frozenset()
     same_person: bool = False
+    sampled: bool = False
 
     @property
     def source(self) -> str:
@@ -58,6 +60,8 @@ class Taken:
     """What became of one entry: applied, already (nothing to change), filed or parked; and why.
 
     Of a parked one: all the patients it is about, and the numbers of it that are nobody's yet. Those wait.
+    `ground`: of a sampled one, the PAS's segments kept before it, the older first; None where the record knows more
+    than it says, being late.
     """
 
     outcome: str
@@ -68,6 +72,13 @@ class Taken:
     change: int | None = None
     patients: tuple[int, ...] = ()
     numbers: tuple[Identifier, ...] = ()
+    ground: tuple[str, ...] | None = None
+
+
+def together(done: Sequence[Taken]) -> Taken:
+    """Give what became of a message with several parts: applied, if any of them was."""
+    first = next((t for outcome in ("applied", "already") for t in done if t.outcome == outcome), done[0])
+    return replace(first, warnings=tuple(dict.fromkeys(warning for t in done for warning in t.warnings)))
 
 
 @dataclass(slots=True)

@@ -3,7 +3,8 @@
 import asyncio
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import pytest
@@ -100,7 +101,13 @@ def test_a_listener_that_stands_still_ends_the_process_with_its_reason():
 
     Channel.objects.create(code="pas", policy={"port": free_port()})
     with pytest.raises(DoorFailed, match=r"The feed pas stood still: ValueError\."):
-        asyncio.run(run())
+        apart(run())
+
+
+def apart(work: Coroutine[None, None, T]) -> T:
+    """Run on a thread of its own: this one may have an event loop already, which a browser's test has begun."""
+    with ThreadPoolExecutor(1) as alone:
+        return alone.submit(asyncio.run, work).result()
 
 
 async def told_to(listener: Listener, *bodies: bytes) -> bytes:
@@ -125,7 +132,7 @@ def listening(store, talk: Callable[[Listener], Awaitable[T]]) -> T:
         finally:
             await listener.stop()
 
-    return asyncio.run(run())
+    return apart(run())
 
 
 def test_a_task_that_ends_by_a_fault_is_told_so_that_the_process_can_end():

@@ -30,6 +30,8 @@ MAY_OPEN = {
     "/discrepancies/": {"quality"},
     "/exceptions/": {"quality", "engine"},
     "/messages/": {"engine"},
+    "/fidelity/": {"engine"},
+    "/fidelity/to/pathology": {"engine"},
 }
 FOR_EVERYONE = ["/sign-in", "/banner", "/health"]
 

@@ -4,13 +4,14 @@ import uuid
 from pathlib import Path
 
 from messaging.models import Destination, Emission, Lane, Outbound
-from messaging.services import rendering, sequencer
+from messaging.services import delivery, rendering, sequencer
 from messaging.simulators.receiver import Receiver
 from pasmirror.lib import clock
 from pasmirror.lib.actor import Actor
 from patients.models import Bed, Change, Gate, NumberPool, Ward
 from patients.services import admissions, registration
 from patients.services.saving import Saved
+from tests.eventually import eventually
 
 CLERK = Actor("clerk", "clerk", "password")
 OPERATOR = Actor("operator", "operator", "password")
@@ -104,3 +105,18 @@ def of_change(change: int, code: str) -> Outbound:
 def patients_of_changes() -> dict[int, int]:
     """Give change -> patient."""
     return dict(Change.objects.values_list("pk", "patient_id"))
+
+
+def deliver(code: str = "pathology", *, until: str = "accepted", within: float = 15.0) -> None:
+    """Run slices until every message of the lane stands at `until`."""
+
+    def slice_of_it() -> bool:
+        delivery.run(code, seconds=0.5)
+        return set(legs(code)) == {until}
+
+    eventually(slice_of_it, within=within, why=f"{code} stands at {until}")
+
+
+def lane(code: str = "pathology") -> Lane:
+    """Give the lane as it stands."""
+    return Lane.objects.get(destination__code=code)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from messaging.models import Attempt, Lane, Outbound
+from messaging.models import Attempt, Destination, Lane, Outbound
 from messaging.selectors import lanes as status
 from messaging.services import delivery
 from messaging.simulators.receiver import Receiver
@@ -126,6 +126,7 @@ def test_an_answer_that_is_not_ours_accepts_nothing(pathology: Receiver, fault: 
 
 
 def test_while_the_peer_is_silent_nothing_later_leaves(pathology: Receiver) -> None:
+    Destination.objects.update(retry_after=1.5, retry_most=1.5)  # longer than a loaded machine takes to look again
     pathology.faults.arm("go_silent", times=2)
     for name in ("ADAMS", "BAKER", "CLARK"):
         make.register(name)

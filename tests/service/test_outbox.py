@@ -67,6 +67,27 @@ def test_what_the_pas_refused_is_released_again_as_the_same_bytes(lanes: None) -
     assert (row.leg, row.rejects, bytes(row.body)) == ("queued", 0, first)
 
 
+def test_what_was_never_written_for_the_pas_is_not_written_here_without_its_mark(lanes: None) -> None:
+    """Sent again by a person it would name nobody as told, and the PAS would tell them all a second time."""
+    change = make.register().change
+    make.number_and_render()
+    row = stand(change, "pas", "held", body=None, reason="cannot be written (KeyError)")
+    with pytest.raises(Refused, match="never written: settle it on the page Discrepancies"):
+        outbox.resend(row.pk, by=make.OPERATOR, reason="mended")
+    assert (make.of_change(change, "pas").leg, make.of_change(change, "pas").body) == ("held", None)
+
+
+def test_a_marked_copy_the_pas_refused_is_sent_again_with_its_mark(lanes: None) -> None:
+    change = make.register().change
+    make.number_and_render()
+    assert outbox.release(change, told=["eprescribing", "pathology"])
+    row = stand(change, "pas", "held", attempts=1, rejects=1)
+    outbox.resend(row.pk, by=make.OPERATOR, reason="mended")
+    again = make.of_change(change, "pas")
+    assert again.leg == "queued"
+    assert f"ZPM|{change}|eprescribing~pathology\r".encode() in bytes(again.body)
+
+
 def test_a_skipped_copy_is_never_released(lanes: None) -> None:
     change = make.register().change
     make.number_and_render()

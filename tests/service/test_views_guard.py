@@ -11,7 +11,18 @@ from tests.factories.desk import PASSWORD, person, signed_in
 
 OPEN = {"sign-in", "sign-out", "home", "banner", "health"}  # they show nothing of any patient
 IDS = dict.fromkeys(
-    ("patient_id", "stay_id", "appointment_id", "ward_id", "clinic_id", "discrepancy_id", "message_id", "ruling_id"), 1
+    (
+        "patient_id",
+        "stay_id",
+        "appointment_id",
+        "ward_id",
+        "clinic_id",
+        "discrepancy_id",
+        "message_id",
+        "ruling_id",
+        "point_id",
+    ),
+    1,
 )
 
 

@@ -22,7 +22,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, share: bool = False, **options: Any) -> None:
         """Run until SIGTERM or SIGINT; what is whole by then is stored and answered."""
         try:
-            asyncio.run(Doors(shared=share).run())
+            asyncio.run(Doors(shared=share).run_until_told())
         except OSError as fault:
             raise CommandError(f"The feed's port cannot be opened: {fault.strerror or fault}.") from None
         except DoorFailed as fault:

@@ -11,17 +11,18 @@ from types import FrameType
 import structlog
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from messaging import tasks
 from messaging.selectors import lanes
-from messaging.services import delivery, gaps, incarnation, rendering, sequencer
+from messaging.services import certificates, delivery, fidelity, gaps, incarnation, rendering, sequencer
 from pasmirror.lib import audit, beat, bell
 
 log = structlog.get_logger()
 OVERDUE = 0.5  # seconds a message may wait for the bell before the sweep sends it
 BUSY, IDLE, LOOK, AWAY = 0.02, 0.05, 0.1, 1.0  # seconds between rounds
 BEAT_EVERY, ANCHOR_EVERY = 3.0, 60.0  # seconds
+FEW, BREATH, DOZE = 5, 0.2, 2.0  # messages compared at a time; seconds after them, and where there are none
 SLICE = 2.0  # seconds
 
 
@@ -49,7 +50,9 @@ class Command(BaseCommand):
 
 
 class Sweep:
-    """The threads: one numbers and renders, one looks for overdue lanes, one rings, and one for each lane under way."""
+    """The threads: one numbers and renders, one looks for overdue lanes, one rings, one compares what we would have
+    said with what the PAS said, and one for each lane under way.
+    """
 
     def __init__(self, *, overdue: float, anchor: Path) -> None:
         self.overdue, self.anchor = overdue, anchor
@@ -58,6 +61,7 @@ class Sweep:
         self._unsure = True  # whether the database is the one it was
         self.numbered = 0
         self._beaten = self._anchored = 0.0
+        self._rehearsed = -ANCHOR_EVERY
         self._lanes: dict[str, threading.Thread] = {}
         self._to_ring: set[str] = set()
         self._bell = threading.Event()
@@ -67,7 +71,7 @@ class Sweep:
         self._retry(self._be_sure)
         loops = [
             threading.Thread(target=self._loop, args=(work,), name=work.__name__)
-            for work in (self._number, self._look, self._ring)
+            for work in (self._number, self._look, self._ring, self._rehearse)
         ]
         for thread in loops:
             thread.start()
@@ -144,17 +148,31 @@ class Sweep:
         if not self._anchored or now - self._anchored >= ANCHOR_EVERY:
             audit.anchor(self.anchor)
             self._anchored = now
-            self._watch_feeds()
+            self._watch()
         return LOOK
 
-    def _watch_feeds(self) -> None:
-        """Say whether a feed is quieter than usual; a fault in that must not keep messages from leaving."""
+    def _watch(self) -> None:
+        """Say what is amiss with feeds and certificates; a fault in that must not keep messages from leaving."""
+        for watch in (gaps.watch, certificates.watch):
+            try:
+                watch()
+            except (DatabaseError, InterfaceError):
+                raise
+            except Exception:
+                log.exception("sweep.watch_fault", watch=watch.__module__)
+
+    def _rehearse(self) -> float:
+        """Compare a few messages of the feed with what we would have said; a fault in that is no other thread's."""
         try:
-            gaps.watch()
-        except (DatabaseError, InterfaceError):
+            if time.monotonic() - self._rehearsed >= ANCHOR_EVERY:
+                self._rehearsed = time.monotonic()
+                fidelity.watch()
+            return BREATH if fidelity.run_once(FEW) else DOZE
+        except (OperationalError, InterfaceError):
             raise
         except Exception:
-            log.exception("sweep.gaps_fault")
+            log.exception("sweep.fidelity_fault")
+            return ANCHOR_EVERY
 
     def _deliver(self, code: str) -> None:
         """Deliver one lane until nothing is due; a fault here is this lane's alone."""

@@ -5,6 +5,8 @@ BIN := .venv/bin
 ARGS ?=
 MINUTES ?= 10
 SEED ?= 1
+CODE_TESTS := tests/unit tests/service tests/traps tests/test_house.py
+PRODUCT_TESTS := tests/doors tests/browser tests/bench tests/faults
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-tests demo up test check faults faults-selftest soak bench pins clean
 
@@ -25,8 +27,8 @@ demo: setup ## one whole outage, played; then it stays up. ARGS=--exit stops aft
 up: setup ## the product itself, without simulators or story; Ctrl-C ends all of it
 	@exec $(BIN)/python -I -S pasmirror/tether.py SIGTERM parent -- $(BIN)/python manage.py up $(ARGS)
 
-test: setup-tests ## all tests, the faults beside the others (ARGS="tests/unit -k lanes" for some)
-	@$(BIN)/python -m pytest $(or $(ARGS),-n 2 --dist loadgroup)
+test: setup-tests ## all tests: those of the code two at a time, then those of whole products (ARGS="tests/unit -k lanes" for some)
+	@$(if $(ARGS),$(BIN)/python -m pytest $(ARGS),$(BIN)/python -m pytest -n 2 $(CODE_TESTS) && $(BIN)/python -m pytest $(PRODUCT_TESTS))
 
 check: setup-tests ## lint, types, layers, templates, then the quick tests; under two minutes
 	@$(BIN)/ruff check

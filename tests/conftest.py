@@ -66,13 +66,6 @@ def pytest_configure(config: pytest.Config) -> None:
         del os.environ["DJANGO_SETTINGS_MODULE"]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Part the tests for two processes: drills of faults, which mostly wait, and everything else."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("faults" if "tests/faults/" in item.nodeid else "others"))
-
-
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """The URL of a PostgreSQL for this session: the embedded one, unless DATABASE_URL names another."""

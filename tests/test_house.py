@@ -133,6 +133,12 @@ def test_the_same_versions_are_pinned_for_running_and_for_tests() -> None:
     assert running <= testing
 
 
+def test_no_folder_of_tests_is_forgotten() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    folders = {path.parent.relative_to(ROOT).parts[1] for path in (ROOT / "tests").glob("*/**/test_*.py")}
+    assert [folder for folder in sorted(folders) if f"tests/{folder}" not in makefile] == []
+
+
 def test_compose_runs_the_processes_of_the_supervisor() -> None:
     services = compose()["services"]
     assert set(services) == set(supervise.PROCESSES) | {"database", "broker", "migrate"}

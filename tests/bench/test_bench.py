@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from pasmirror.bench import feed, memory, report, sink
+from pasmirror.bench.course import PARTS
 from pasmirror.bench.messages import EVENTS, messages, people
 from pasmirror.bench.product import environment
 from pasmirror.bench.report import Figure
@@ -44,33 +45,21 @@ def left_over(var: Path) -> list[str]:
 
 
 @pytest.mark.timeout(300)
-def test_the_long_parts_run_through_at_a_small_size(tmp_path: Path) -> None:
-    done = bench(tmp_path / "var", "size", "flow", "--json", "--n", "300")
-    assert done.returncode == 0, done.stdout + done.stderr
-    figures = {(figure["part"], figure["name"]): figure for figure in json.loads(done.stdout)["figures"]}
-    assert figures["size", "applied, large against small"]["goal"] == 0.8
-    for part, name in (
-        ("size", "applied, 3 patients"),
-        ("size", "durable (AA), 300 patients"),
-        ("flow", "apply: memory after 300 messages against 30"),
-        ("flow", "listen: memory after 300 messages against 30"),
-    ):
-        assert figures[part, name]["value"] > 0, name
-
-
-@pytest.mark.timeout(300)
 def test_every_part_gives_its_figures_and_leaves_nothing_running(tmp_path: Path) -> None:
     var = tmp_path / "var"
-    done = bench(var, "--json", "--n", FEW, DATABASE_URL="postgresql://somebody@nowhere.invalid/else")
+    done = bench(var, *PARTS, "--json", "--n", FEW, DATABASE_URL="postgresql://somebody@nowhere.invalid/else")
     assert done.returncode == 0, done.stdout + done.stderr
     said = json.loads(done.stdout)
     assert set(said["machine"]) == {"Processor", "Memory", "Kernel", "Python", "PostgreSQL", "Commit", "Load before"}
     figures = {(figure["part"], figure["name"]): figure for figure in said["figures"]}
-    assert {part for part, _ in figures} == {"feed", "save", "lane", "pages", "memory", "load"}
+    assert {part for part, _ in figures} == set(PARTS)
     for part, name in (
         ("feed", "durable (AA), 8 connections"),
         ("feed", "durable (AA), 1 connection"),
         ("feed", "applied, while more come"),
+        ("size", "applied, 1 patients"),
+        ("size", "durable (AA), 16 patients"),
+        ("flow", "apply: memory after 80 messages against 8"),
         ("save", "saves, 8 clerks"),
         ("save", "a save, p99"),
         ("lane", "saved to ACK, quiet lane, p50"),

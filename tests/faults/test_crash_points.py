@@ -124,6 +124,7 @@ def test_killed_while_the_pas_feeds(drill: Drill) -> None:
     drill.judged(changes=0)
 
 
+@pytest.mark.long
 def test_killed_while_the_monitor_opens_mirror_mode_and_emission(drill: Drill) -> None:
     drill.given_normal()
     with struck(drill, FLIP):
@@ -146,6 +147,7 @@ def test_row_16_killed_at_each_step_of_a_save_and_the_clerk_presses_again(drill:
     drill.judged(changes=5)
 
 
+@pytest.mark.long
 def test_killed_while_lanes_are_numbered_written_and_delivered(drill: Drill) -> None:
     drill.given_mirror()
     clerks = drill.clerks(n=2, pace=0.2)
@@ -154,6 +156,7 @@ def test_killed_while_lanes_are_numbered_written_and_delivered(drill: Drill) -> 
     drill.judged(changes=20)
 
 
+@pytest.mark.long
 def test_row_38_killed_at_each_step_of_the_replay(drill: Drill) -> None:
     drill.given_mirror()
     clerks = drill.clerks(n=1, pace=0.3)
@@ -164,6 +167,7 @@ def test_row_38_killed_at_each_step_of_the_replay(drill: Drill) -> None:
     drill.judged(changes=20)
 
 
+@pytest.mark.long
 def test_killed_at_each_step_of_the_hand_back(drill: Drill) -> None:
     drill.given_recovery()
     drill.quiet()

@@ -17,7 +17,7 @@ from pasmirror.demo.clerk import Clerk
 from tests.eventually import eventually
 from tests.hospital import MIRROR, Hospital
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.long]  # rows 16 and 19 strike the same in every run
 SAVES = 12  # acknowledged before the fault strikes
 BACK_WITHIN = 30.0  # seconds
 

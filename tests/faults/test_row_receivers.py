@@ -140,6 +140,7 @@ def spill(host: str, port: int, octets: bytes) -> None:
 SAVES_WHILE_GONE = 120 if LONG else 30
 
 
+@pytest.mark.long
 def test_row_36_a_receiver_gone_for_long_gets_all_in_order_and_the_others_wait_for_nothing(drilled: Make) -> None:
     drill = drilled()
     drill.given_mirror()

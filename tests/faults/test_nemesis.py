@@ -70,6 +70,7 @@ def test_the_time_to_mirror_mode_is_that_of_a_death_while_the_pas_was_master() -
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.long
 def test_a_short_round_of_the_nemesis_leaves_nothing_to_be_found(drilled: Make) -> None:
     drill = drilled(proxied=nemesis.PROXIED, seed=SEED)
     played = nemesis.play(

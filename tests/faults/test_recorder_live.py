@@ -18,7 +18,7 @@ from tests.faults.recorder.clerk import Clerk, Press, acts
 from tests.faults.recorder.log import Log, read
 from tests.faults.recorder.screens import EVENTS
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.long]
 WRITES = 40  # acknowledged
 
 

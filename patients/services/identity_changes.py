@@ -6,9 +6,8 @@ Every number that ends is kept with its end and still says whose news it is. Not
 from collections.abc import Sequence
 from typing import Any
 
-from pasmirror.lib import audit, clock, crash
+from pasmirror.lib import audit, clock
 from pasmirror.lib.actor import Actor
-from pasmirror.lib.crash import Point
 from pasmirror.lib.idempotency import Key
 from patients import facts, guard
 from patients.facts import Kind, Named, News
@@ -19,7 +18,7 @@ from patients.services import numbers
 from patients.services.loaded import Loaded
 from patients.services.moving import Moving
 from patients.services.rows import IDENTIFIERS, Written, reserve
-from patients.services.saving import Saved, enter, locked, once
+from patients.services.saving import Saved, all_locked, enter, locked, once
 from patients.states import Event, StayStatus
 
 
@@ -46,7 +45,7 @@ def merge(
 
     def work(stands: Gate) -> Saved:
         survivor, loser = _both(survivor_id, loser_id)
-        crash.at(Point.SAVE_ROWS_LOCKED)
+        all_locked()
         _fresh(survivor, seen)
         _fresh(loser, seen_loser)
         _why_not_one(survivor, loser, although_different=although_different)
@@ -65,7 +64,7 @@ def renumber(
 
     def work(stands: Gate) -> Saved:
         patient = locked(Patient, patient_id)
-        crash.at(Point.SAVE_ROWS_LOCKED)
+        all_locked()
         _fresh(patient, seen)
         written = Written(by=by, epoch=stands.epoch, change_ids=_keys())
         _replace(Kind.PATIENT, patient, ends, number, written)
@@ -88,7 +87,7 @@ def link_stay_number(
 
     def work(stands: Gate) -> Saved:
         patient, stay = locked(Patient, owner), locked(Stay, stay_id)
-        crash.at(Point.SAVE_ROWS_LOCKED)
+        all_locked()
         if stay.patient_id != patient.pk or patient.merged_into_id:
             raise Refused("This now belongs to another patient's record: open it there")
         if stay.version != seen:

@@ -115,7 +115,7 @@ def _once(key: Key, by: Actor, asked: list[Any], work: Callable[[Gate], Saved]) 
 def _save(order: Order, stands: Gate) -> Saved:
     keys = reserve({Patient: 1, Stay: 1, Appointment: 1, Trunk: len(Kind)})
     rows = _lock(order, keys)
-    crash.at(Point.SAVE_ROWS_LOCKED)
+    all_locked()
     known = {kind: facts.of(kind, row) for kind, row in rows.items() if not row._state.adding}
     if why := why_not(known, order.news):
         raise Refused(why)
@@ -168,6 +168,11 @@ def _lock(order: Order, keys: Keys) -> dict[Kind, Any]:
     if rows[Kind.PATIENT].merged_into_id:
         raise Refused("This record has been merged into another: open that one")
     return rows
+
+
+def all_locked() -> None:
+    """Say that everything a save is about is locked; nothing is written yet."""
+    crash.at(Point.SAVE_ROWS_LOCKED)
 
 
 def locked(model: Any, pk: int) -> Any:

@@ -2,9 +2,8 @@
 
 from datetime import datetime
 
-from pasmirror.lib import clock, crash
+from pasmirror.lib import clock
 from pasmirror.lib.actor import Actor
-from pasmirror.lib.crash import Point
 from pasmirror.lib.idempotency import Key
 from patients import facts
 from patients.facts import Kind, News, Value
@@ -12,7 +11,7 @@ from patients.models import Change, Document, Gate, Patient, Stay
 from patients.refusals import Refused, Stale
 from patients.services.numbers import valid
 from patients.services.rows import Written, reserve
-from patients.services.saving import Saved, enter, locked, once
+from patients.services.saving import Saved, all_locked, enter, locked, once
 from patients.states import Event, StayStatus
 
 SUMMARY = "DS"  # HL7 table 0270
@@ -58,7 +57,7 @@ def _write(stay_id: int, seen: int, said: dict[str, Value], written_at: datetime
     stay = locked(Stay, stay_id)
     if stay.patient_id != patient.pk or patient.merged_into_id:
         raise Refused("This now belongs to another patient's record: open it there")
-    crash.at(Point.SAVE_ROWS_LOCKED)
+    all_locked()
     if stay.version != seen:
         raise Stale(Kind.STAY, facts.of(Kind.STAY, stay), stay.version)
     if stay.status not in _BEGUN:

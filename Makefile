@@ -5,8 +5,8 @@ BIN := .venv/bin
 ARGS ?=
 MINUTES ?= 10
 SEED ?= 1
-TOGETHER := tests/unit tests/service tests/traps tests/test_house.py tests/doors tests/browser
-ALONE := tests/bench tests/faults
+TOGETHER := tests/unit tests/service tests/traps tests/test_house.py tests/doors
+ALONE := tests/bench tests/faults tests/browser
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-tests demo up test check faults faults-selftest soak bench pins clean
 
@@ -27,7 +27,7 @@ demo: setup ## one whole outage, played; then it stays up. ARGS=--exit stops aft
 up: setup ## the product itself, without simulators or story; Ctrl-C ends all of it
 	@exec $(BIN)/python -I -S pasmirror/tether.py SIGTERM parent -- $(BIN)/python manage.py up $(ARGS)
 
-test: setup-tests ## all tests: two files at a time, then benches and drills of faults alone (ARGS="tests/unit -k lanes" for some)
+test: setup-tests ## all tests: two files at a time, then benches, drills of faults and the browser alone (ARGS="tests/unit -k lanes" for some)
 	@$(if $(ARGS),$(BIN)/python -m pytest $(ARGS),$(BIN)/python -m pytest -n 2 --dist loadfile $(TOGETHER) && $(BIN)/python -m pytest $(ALONE))
 
 check: setup-tests ## lint, types, layers, templates, then the quick tests; under two minutes

@@ -6,9 +6,10 @@ A channel that it no longer names is marked likewise: nobody listens for it, and
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from messaging.conformance import Person
 from messaging.feeds import feeds_of, fingerprints
 from messaging.hl7 import dialects
 from messaging.hl7.dialects import KNOWN
@@ -21,6 +22,7 @@ from patients import declared
 from patients.states import CLERKS_EVENTS, Event
 
 PAS = "pas"  # the code of the PAS as a destination
+LANES = 30  # the PAS's among them: worker and sweep have a thread and a connection for each, so that none waits
 RETRY = "retry"
 COPIES = tuple(Destination.PasCopy.values)
 HOST = re.compile(r"[A-Za-z0-9_.:-]+")
@@ -77,6 +79,9 @@ def read(file: SiteText) -> Peers:
             section.fault("code", f"the code {code!r} is taken by {was}")
             continue
         sections[code], columns[code] = section, {**_columns(section, known), "is_pas": False}
+    if len(sections) > LANES:
+        section = list(sections.values())[LANES]
+        section.fault("code", f"there may be {LANES} destinations, the PAS among them: let one of them tell the rest")
     _no_address_twice(sections, columns, own_ports={feed.port for feed in feeds})
     return Peers(feeds=feeds, destinations=columns)
 
@@ -103,6 +108,8 @@ def _columns(section: Section, known: dict[str, list[str]]) -> dict[str, Any]:
             "on_no_application_answer", default=RETRY, choices=OnNoApplicationAnswer.values
         ),
         "paused": section.flag("paused", default=False),
+        "backlog_limit": section.whole("backlog_limit", default=1000, most=1_000_000),
+        "wait_limit": section.number("wait_limit", default=600.0, most=7 * 86400),
     }
     if columns["retry_most"] < columns["retry_after"]:
         section.fault(
@@ -117,6 +124,7 @@ def _columns(section: Section, known: dict[str, list[str]]) -> dict[str, Any]:
     columns |= {name: section.words(name, default=[], choices=codes) for name, codes in known.items()}
     columns["fidelity_least"] = section.number("fidelity_least", default=0.0, most=100)
     columns |= _policies(section)
+    columns["probe"] = _probe(section)
     columns["pas_copy"] = section.text("pas_copy", default=Destination.PasCopy.TOLERATED, choices=COPIES)
     return columns
 
@@ -148,6 +156,22 @@ def _policies(section: Section) -> dict[str, Any]:
         "holds": section.text("holds", default=Holds.PATIENT, choices=Holds.values),
         "shadow": section.flag("shadow", default=False),
     }
+
+
+def _probe(section: Section) -> dict[str, Any]:
+    """Read of whom a probe of the destination speaks; as conformance.Person has it where nothing is said."""
+    if not section.has("probe"):
+        section.asked.add("probe")
+        return {}
+    table, usual = section.one("probe"), Person()
+    return asdict(
+        Person(
+            processing_id=table.text("processing_id", default=usual.processing_id, choices=("P", "T", "D")),
+            family=table.text("family", default=usual.family, most=40),
+            authority=table.text("authority", default=usual.authority, most=40, code=True),
+            number=table.text("number", default=usual.number, most=12, code=True),
+        )
+    )
 
 
 def _tls(section: Section) -> dict[str, Any]:

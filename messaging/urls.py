@@ -2,16 +2,20 @@
 
 from django.urls import path
 
-from messaging.views import destinations, exceptions, fidelity, messages, rules
+from messaging.views import destinations, exceptions, fidelity, messages, probe, resending, rules
 
 urlpatterns = [
     path("destinations/", destinations.listed, name="destinations"),
     path("destinations/live", destinations.live, name="destinations-live"),
+    path("destinations/again/<int:order_id>/stop", resending.stopped, name="resend-stop"),
     path("destinations/message/<int:message_id>", destinations.message, name="outbound"),
     path("destinations/message/<int:message_id>/content", destinations.content, name="outbound-content"),
     path("destinations/message/<int:message_id>/<slug:verb>", destinations.decide, name="outbound-decide"),
     path("destinations/to/<str:code>", destinations.one, name="destination"),
     path("destinations/to/<str:code>/live", destinations.one_live, name="destination-live"),
+    path("destinations/to/<str:code>/again", resending.chosen, name="resend"),
+    path("destinations/to/<str:code>/again/order", resending.ordered, name="resend-order"),
+    path("destinations/to/<str:code>/probe", probe.ordered, name="destination-probe"),
     path("destinations/to/<str:code>/<slug:verb>", destinations.switch, name="destination-switch"),
     path("exceptions/", exceptions.listed, name="exceptions"),
     path("exceptions/<int:message_id>", exceptions.one, name="exception"),

@@ -33,8 +33,8 @@ WEB_WORKERS = env.whole("PASMIRROR_WEB_WORKERS", 2, least=1, most=64)
 
 # The database. The pool is one process's share of the server's connections; 0 is none.
 TRANSACTION_TIMEOUT = env.whole("PASMIRROR_TRANSACTION_TIMEOUT", 5000)  # milliseconds; 0 is without end
-POOL = env.whole("PASMIRROR_DB_POOL", 16, most=200)
 ROLE = env.text("PASMIRROR_ROLE", "command")
+POOL = env.whole("PASMIRROR_DB_POOL", 40 if ROLE in ("work", "sweep") else 16, most=200)  # those two: one a lane
 DATABASE_URL = env.text("DATABASE_URL", embedded.postgres_url(VAR))
 _database = env.database("DATABASE_URL", DATABASE_URL)
 _options: dict[str, Any] = _database.pop("OPTIONS")
@@ -67,7 +67,14 @@ REDIS_URL = env.broker("REDIS_URL", embedded.redis_url(VAR))
 # For whoever rings, in seconds. Without max_retries the client itself goes on for some 4 s when the broker is away.
 _patience = {"socket_timeout": 0.25, "socket_connect_timeout": 0.25, "max_retries": 0}
 CELERY_BROKER_URL = REDIS_URL
-CELERY_BROKER_TRANSPORT_OPTIONS = _patience if ROLE != "work" else {"socket_connect_timeout": 1.0}
+# For the worker, which waits for wakes (1 s at a time): a broker gone without a word is noticed, and asked anew.
+_waiting = {
+    "socket_connect_timeout": 1.0,
+    "socket_timeout": 2.0,
+    "socket_keepalive": True,
+    "health_check_interval": 5,
+}
+CELERY_BROKER_TRANSPORT_OPTIONS = _patience if ROLE != "work" else _waiting
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_CHANNEL_ERROR_RETRY = True
@@ -111,6 +118,20 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": [NONE],
     }
 }
+
+# Who may read the figures at /metrics: whoever shows the token, from one of these networks; both where both are given,
+# nobody where neither is.
+METRICS_TOKEN = env.text("PASMIRROR_METRICS_TOKEN")
+METRICS_PEERS = env.networks("PASMIRROR_METRICS_PEERS")
+
+# How alarms are told to the site's hooks: what requests are signed with, and the server that takes mail.
+HOOK_SECRET = env.text("PASMIRROR_HOOK_SECRET")
+EMAIL_HOST = env.text("PASMIRROR_MAIL_HOST", "localhost")
+EMAIL_PORT = env.port("PASMIRROR_MAIL_PORT", 25)
+EMAIL_HOST_USER = env.text("PASMIRROR_MAIL_USER")
+EMAIL_HOST_PASSWORD = env.text("PASMIRROR_MAIL_PASSWORD")
+EMAIL_USE_TLS = env.flag("PASMIRROR_MAIL_TLS", default=False)
+DEFAULT_FROM_EMAIL = env.text("PASMIRROR_MAIL_FROM", "pasmirror@localhost")
 
 DEBUG = False
 INSTALLED_APPS = [

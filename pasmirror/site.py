@@ -8,6 +8,7 @@ from django.db import transaction
 
 import failover.site
 import messaging.site
+import pasmirror.lib.site
 import patients.site
 from pasmirror.lib import audit, locks
 from pasmirror.lib.actor import Actor
@@ -38,6 +39,7 @@ def apply(text: str, *, by: Actor, environment: Mapping[str, str] = os.environ) 
         patients.site.apply(file, text)
         messaging.site.apply(file)
         failover.site.apply(file)
+        pasmirror.lib.site.apply(file)
         if file.found:
             raise SiteFaulty(file.faults())
         audit.record(
@@ -54,5 +56,6 @@ def _checked(text: str, environment: Mapping[str, str]) -> SiteText:
         patients.site.check(file)
         messaging.site.check(file)
         failover.site.check(file)
+        pasmirror.lib.site.check(file)
         file.finish()
     return file

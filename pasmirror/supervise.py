@@ -30,7 +30,7 @@ class Process:
 
 PROCESSES: dict[str, Process] = {
     "work": Process(
-        ("celery", "-A", "pasmirror", "worker", "-P", "threads", "-c", "16", "--without-gossip", "--without-mingle")
+        ("celery", "-A", "pasmirror", "worker", "-P", "threads", "-c", "32", "--without-gossip", "--without-mingle")
     ),
     "sweep": Process(("python", "manage.py", "sweep")),
     "apply": Process(("python", "manage.py", "apply")),

@@ -48,6 +48,8 @@ class Course:
             self.moved_at = step["at"]
             return
         event, said, status = Event(step["event"]), step["said"], self.status
+        if event in PLANS and status in (StayStatus.IN, StayStatus.OUT):
+            return  # planned after it began: entered late, and over
         after = _after(event, status)
         self.groups = facts.overlaid(self.groups, {group: v for group, v in said.items() if self._spoken(group, event)})
         self._time(event, step, after)

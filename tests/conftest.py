@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from pasmirror import embedded
+from tests.broker import NOBODY, WITHOUT_BROKER
 
 VAR = Path(tempfile.mkdtemp(prefix="pasmirror-tests-"))
 atexit.register(shutil.rmtree, VAR, ignore_errors=True)
@@ -33,6 +34,8 @@ os.environ.update(
 )
 for name in ("PASMIRROR_HTTP_PORT", "PASMIRROR_MLLP_PORT", "REDIS_URL"):
     os.environ.pop(name, None)
+if WITHOUT_BROKER:
+    os.environ["REDIS_URL"] = NOBODY
 
 
 def _loopback_only(event: str, arguments: tuple[object, ...]) -> None:
@@ -64,6 +67,13 @@ def pytest_configure(config: pytest.Config) -> None:
     """Let a process that only starts others not name the settings: these would be read there before we have readied."""
     if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
         del os.environ["DJANGO_SETTINGS_MODULE"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse an exception from the runs without a broker that does not say why it is one."""
+    bare = [each.nodeid for each in items for mark in each.iter_markers("broker") if not (mark.args and mark.args[0])]
+    if bare:
+        raise pytest.UsageError(f"marked `broker` without the reason: {', '.join(bare)}")
 
 
 @pytest.fixture(scope="session")
@@ -109,5 +119,6 @@ def _flush_past_append_only() -> Iterator[None]:
 @pytest.fixture
 def valkey_server() -> Iterator[embedded.Valkey]:
     """A Valkey where the settings look for one; the test may kill or freeze it by its pid."""
+    assert not WITHOUT_BROKER, "what needs the broker is marked `broker`, with the reason"
     with embedded.Valkey(VAR) as server:
         yield server

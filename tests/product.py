@@ -14,6 +14,7 @@ from typing import Self
 import psutil
 
 from pasmirror import running, supervise
+from tests.broker import NOBODY, WITHOUT_BROKER
 from tests.eventually import eventually
 from tests.faults.verbs import signals
 
@@ -51,6 +52,7 @@ class Product:
             "PASMIRROR_MLLP_PORT": str(self.mllp),
             "PASMIRROR_SIM_BASE_PORT": str(self.simulators),
             "PASMIRROR_HTTPS": "0",
+            **({"REDIS_URL": NOBODY} if WITHOUT_BROKER else {}),
             **environment,
         }
         self.up: subprocess.Popen[bytes] | None = None
@@ -74,6 +76,8 @@ class Product:
             )
         try:
             eventually(self._all_running, within=within, every=0.1)
+            if WITHOUT_BROKER:
+                self._leave_the_worker_out()
         except AssertionError as late:
             self.stop()
             raise AssertionError(f"not up within {within} s: {self.said()}") from late
@@ -114,6 +118,12 @@ class Product:
     def everyone(self) -> list[psutil.Process]:
         """Every living process of this run, however it came about."""
         return signals.everyone(self.var)
+
+    def _leave_the_worker_out(self) -> None:
+        supervise.stop_program("work", var=self.var)
+        states = supervise.states(var=self.var)
+        assert states["work"][0] == "STOPPED", states["work"]
+        assert "valkey" not in states, "a broker runs all the same"
 
     def _all_running(self) -> bool:
         assert self.up is not None

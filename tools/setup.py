@@ -87,10 +87,10 @@ def npm() -> list[str]:
     return [str(wheel / "bin" / "node"), str(wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
 
 
-def install_node_packages() -> None:
-    """Node packages, exactly those of the lock file."""
+def install_node_packages(folder: Path = ROOT) -> None:
+    """Node packages, exactly those of the folder's lock file."""
     run(
-        [*npm(), "ci", "--no-progress"],
+        [*npm(), "ci", "--no-progress", "--prefix", str(folder)],
         refusal="The Node packages could not be installed; is their registry reachable?",
     )
 
@@ -142,6 +142,10 @@ def main(*, tests: bool) -> None:
         step("static files", styles, ROOT / "static" / "vendor" / "nhsuk", copy_static)
         if tests:
             step("packages for tests", [dev_pins], VENV / "bin" / "pytest", lambda: install(dev_pins))
+            receivers = ROOT / "tests" / "node"
+            locked = [receivers / "package.json", receivers / "package-lock.json"]
+            made = receivers / "node_modules" / "node-hl7-server"
+            step("Node packages for tests", locked, made, lambda: install_node_packages(receivers))
             find_chromium()
 
 

@@ -76,7 +76,7 @@ ORDER BY d.code
 _LOST = """
 SELECT c.id FROM patients_change c
 WHERE c.source = 'clerk'
-  AND NOT EXISTS (SELECT 1 FROM messaging_outbound o WHERE o.lane_id = %s AND o.change = c.id)
+  AND NOT EXISTS (SELECT 1 FROM messaging_outbound o WHERE o.lane_id = %s AND o.change = c.id AND NOT o.snapshot)
   AND NOT EXISTS (SELECT 1 FROM patients_journaltail t WHERE t.change_id = c.id)
 ORDER BY c.id
 """

@@ -19,6 +19,7 @@ from patients.facts import Groups, Kind
 from patients.identifiers import HOSPITAL, Identifier
 from patients.models import AppointmentIdentifier, Patient, PatientIdentifier, StayIdentifier
 from patients.services import trunk
+from patients.states import AppointmentStatus, StayStatus
 
 log = structlog.get_logger()
 Found = tuple[tuple[Identifier, ...], Groups]
@@ -135,8 +136,29 @@ def _owned(model: type[StayIdentifier] | type[AppointmentIdentifier], owner: str
 
 
 def _keep(kind: Kind, found: list[Found], owned: dict[Identifier, int]) -> set[int]:
-    """Keep what was found of our objects; give those that the PAS once spoke of and did not name now."""
+    """Keep what was found of our objects; give those that the PAS once spoke of and did not name now.
+
+    One that it told us is withdrawn need not be named any more.
+    """
     named = {owned[i]: groups for ids, groups in found for i in ids if i in owned}
     for object_id, groups in named.items():
-        trunk.heard(kind, object_id, groups)
-    return {pk for pk in set(owned.values()) - set(named) if trunk.held_if_heard(kind, pk) is not None}
+        trunk.heard(kind, object_id, _as_told(kind, groups, trunk.held_if_heard(kind, object_id)))
+    return {pk for pk in set(owned.values()) - set(named) if _stood(kind, trunk.held_if_heard(kind, pk))}
+
+
+def _as_told(kind: Kind, said: Groups, held: Groups | None) -> Groups:
+    """Give an answer without what it only seems to say: a class that was so before makes nobody leave a ward."""
+    if kind is not Kind.STAY or held is None or held["times"]["status"] != StayStatus.IN:
+        return said
+    told, was = said.get("admission", {}).get("patient_class"), held["admission"]["patient_class"]
+    if said["times"]["status"] != StayStatus.ATTENDING or told != was:
+        return said
+    return {**said, "times": {**said["times"], "status": StayStatus.IN.value}}
+
+
+def _stood(kind: Kind, held: Groups | None) -> bool:
+    """Say whether the PAS has told of an object, and not that it is withdrawn."""
+    if held is None:
+        return False
+    status = held["times"]["status"] if kind is Kind.STAY else held["status"]["status"]
+    return status not in (StayStatus.CANCELLED, AppointmentStatus.CANCELLED)

@@ -16,7 +16,7 @@ from failover.services import asking, comparing, reconcile
 from failover.services import incidents as writing
 from failover.states import Move
 from messaging.models import Attempt, Inbound, Outbound
-from messaging.services import emission, outbox
+from messaging.services import emission, outbox, resending
 from messaging.states import Leg, Outcome
 from pasmirror.lib import alarms, audit, clock, crash, locks
 from pasmirror.lib.actor import Actor, system
@@ -158,22 +158,23 @@ def finish(incident: Incident, *, epoch: int) -> str:
 def leave_residue(incident: Incident) -> list[int]:
     """Leave to the PAS what receivers were never sent, give up what they refused; gives the patients to resync."""
     left = Outbound.objects.filter(leg__in=(Leg.QUEUED, Leg.HELD), lane__destination__is_pas=False)
-    rows = list(left.order_by("change").values_list("change", "patient").distinct())
-    for change, _ in rows:
+    untold = set(left.values_list("lane", "patient")) | _told_of_what_is_not_so(incident)
+    for change in sorted(set(left.values_list("change", flat=True))):
         outbox.leave_to_pas(change)
-    outbox.give_up([row.pk for row in left.exclude(attempts=0)], reason="not received before hand-back: to be resynced")
-    return sorted({patient for _, patient in rows} | _told_of_what_is_not_so(incident))
+    outbox.give_up(list(left.values_list("pk", flat=True)), reason="not received before hand-back: to be resynced")
+    resending.end_all(epoch=incident.first_epoch, untold=untold)
+    return sorted({patient for _, patient in untold})
 
 
-def _told_of_what_is_not_so(incident: Incident) -> set[int]:
-    """Give the patients of whom a receiver was told something that a person has since withdrawn or given up."""
+def _told_of_what_is_not_so(incident: Incident) -> set[tuple[int, int]]:
+    """Give lane and patient of what a receiver was told and a person has since withdrawn or given up."""
     withdrawn = Replay.objects.filter(incident=incident, confirmed_by__startswith="person:").exclude(
         end=Replay.End.CONFIRMED
     )
     told = Outbound.objects.filter(
         change__in=withdrawn.values("change"), lane__destination__is_pas=False, attempts__gt=0
     )
-    return set(told.values_list("patient", flat=True))
+    return set(told.values_list("lane", "patient"))
 
 
 def _reopen(incident: Incident, waiting: str) -> str:

@@ -199,11 +199,15 @@ def confirm_person(username: str, password: str) -> Actor:
     raise Refused("User name or password is wrong. Nothing was done.", "password")
 
 
-def named_person(username: str) -> Actor:
-    """Give an account that may operate as actor, for doors that need no password; Refused for any other."""
+def named_person(username: str, permission: Permission = Permission.OPERATE) -> Actor:
+    """Give an account that may operate, or do what else is named, as actor, for doors that need no password.
+
+    Refused for any other.
+    """
     user = User.objects.filter(username=username).first()
-    if user is None or not may(user, Permission.OPERATE):
-        raise Refused(f"There is no account {username!r} that may operate PAS Mirror.", "username")
+    if user is None or not may(user, permission):
+        does = "operate PAS Mirror" if permission == Permission.OPERATE else f"do this ({permission.value})"
+        raise Refused(f"There is no account {username!r} that may {does}.", "username")
     return actor_of(user, how="command line")
 
 

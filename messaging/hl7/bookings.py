@@ -69,12 +69,20 @@ def read_status(sch: Segment, event: Event, reading: Reading) -> Groups:
         return {}
     said: Groups = {"wording": {"status_words": words[:LONGEST_WORDS]}}
     if event == Event.MODIFY_APPOINTMENT and words:
-        status = next((status for status, known in _TOLD.items() if words.upper() in known), None)
-        if status:
+        status = standing(words)
+        if status and status != AppointmentStatus.CANCELLED:
             said["status"] = {"status": status.value}
         else:
             reading.warn("SCH-25: no status of a modified appointment, which stays as it was")
     return said
+
+
+def standing(words: str) -> AppointmentStatus | None:
+    """Say where an appointment stands by a sender's words for it (SCH-25); None for words that are none of these."""
+    said = words.strip().upper()
+    if said.startswith(_ENDED):
+        return AppointmentStatus.CANCELLED
+    return next((status for status, known in _TOLD.items() if said in known), None)
 
 
 def read_booking(sch: Segment, message: Message | None, reading: Reading, event: Event | None = None) -> Groups:

@@ -27,6 +27,7 @@ ASKED = {  # QPD-3 parameters by the fact they compare
     "postcode": "@PID.11.5",
 }
 MOST = 20  # candidates asked for
+ATTENDANCES = frozenset("EO")  # PV1-2 of whoever is in no bed of a ward
 
 
 def find_candidates(sought: Mapping[str, str], *, dialect: Dialect, control_id: str, now: datetime) -> bytes:
@@ -81,14 +82,26 @@ def read_stays(raw: bytes, *, habits: Habits) -> list[Found]:
     """Read the answer to `patient_stays`: visit number and facts of each stay, with its status."""
     message, reading = _answered(raw, habits)
     found = []
-    for pv1 in message.all("PV1"):
+    for pv1, pv2 in _pairs(message.segments, "PV1", "PV2"):
         ids, _ = identity.stay(pv1, None, habits)
         if ids:
             stay = facts_of([pv1], reading)
-            ended = stay.get("times", {}).get("discharged_at")
-            stay.setdefault("times", {})["status"] = StayStatus.OUT.value if ended else StayStatus.IN.value
+            status = _standing(stay, expected=bool(pv2 and pv2.get(8, 1)))
+            if status is StayStatus.EXPECTED:
+                stay.pop("place", None)  # PV1-3 is the bed that is planned
+            stay.setdefault("times", {})["status"] = status.value
             found.append((ids, stay))
     return found
+
+
+def _standing(stay: Groups, *, expected: bool) -> StayStatus:
+    """Say where a stay stands: an end, a beginning, the class of an attendance; `expected`: PV2-8 says when."""
+    times, kind = stay.get("times", {}), stay.get("admission", {}).get("patient_class")
+    if times.get("discharged_at"):
+        return StayStatus.OUT
+    if expected and not times.get("admitted_at"):
+        return StayStatus.EXPECTED
+    return StayStatus.ATTENDING if kind in ATTENDANCES else StayStatus.IN
 
 
 def read_appointments(raw: bytes, *, habits: Habits) -> list[Found]:
@@ -100,8 +113,7 @@ def read_appointments(raw: bytes, *, habits: Habits) -> list[Found]:
             groups = bookings.read_booking(sch, None, reading)
             if clinic := ail.get(3, 1) if ail else None:
                 groups.setdefault("booking", {})["clinic"] = clinic.strip()
-            cancelled = (sch.get(25, 1) or "").strip().upper().startswith("CANCEL")
-            status = AppointmentStatus.CANCELLED if cancelled else AppointmentStatus.BOOKED
+            status = bookings.standing(sch.get(25, 1) or "") or AppointmentStatus.BOOKED
             found.append((ids, groups | {"status": {"status": status.value}}))
     return found
 

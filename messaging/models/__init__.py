@@ -13,6 +13,8 @@ from messaging.models.gaps import FeedHour, FeedNumbers
 from messaging.models.inbound import Channel, Inbound, MessageKey
 from messaging.models.outbound import Attempt, Outbound
 from messaging.models.parking import Hold, NumberNamed, Ruling
+from messaging.models.probe import Probe
+from messaging.models.resending import ResendOrder, ResyncPatient
 
 __all__ = [
     "Attempt",
@@ -33,5 +35,8 @@ __all__ = [
     "MessageKey",
     "NumberNamed",
     "Outbound",
+    "Probe",
+    "ResendOrder",
+    "ResyncPatient",
     "Ruling",
 ]

@@ -46,6 +46,9 @@ class Destination(models.Model):
     shadow = models.BooleanField(default=False)  # rehearsed: written, recorded, never sent
     pas_copy = models.CharField(max_length=12, choices=PasCopy, default=PasCopy.TOLERATED)
     fidelity_least = models.FloatField(default=0.0)  # percent, of each event; emission opens only at that. 0: any
+    backlog_limit = models.IntegerField(default=1000)  # messages not ended, above which there is an alarm; 0: none
+    wait_limit = models.FloatField(default=600.0)  # seconds the oldest may wait, likewise; 0: for ever
+    probe = models.JSONField(default=dict)  # of whom a probe speaks, as messaging.conformance.Person
     paused = models.BooleanField(default=False)
     declared = models.BooleanField(default=True)  # false once the site file no longer names it
 

@@ -1,13 +1,18 @@
-"""What goes out: one row per change and lane, and one per attempt to send it."""
+"""What goes out: one row per change and lane, one for each time it is sent again by order, and one per attempt."""
 
 from django.db import models
 
 from messaging.models.destination import Lane
+from messaging.models.resending import ResendOrder
 from messaging.states import Leg
 
 
 class Outbound(models.Model):
-    """One message of one lane: its number, its bytes (the same at every resend) and where it stands."""
+    """One message of one lane: its number, its bytes (the same at every resend) and where it stands.
+
+    One with an `order` is sent again for `again`: the identical bytes under the same MSH-10, or, as a `snapshot`, what
+    is so now, under one of its own. An original is never changed by that.
+    """
 
     class Speaker(models.TextChoices):
         """Who tells this destination of the event."""
@@ -33,15 +38,31 @@ class Outbound(models.Model):
     due_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True)
     reason = models.CharField(max_length=300, blank=True, default="")
+    order = models.ForeignKey(ResendOrder, on_delete=models.PROTECT, null=True, db_index=False)
+    again = models.ForeignKey("self", on_delete=models.PROTECT, null=True, db_index=False)  # None: of the list
+    snapshot = models.BooleanField(default=False, db_default=False)
 
     class Meta:
-        """Gapless per lane; one row per change and lane; MSH-10 unique for ever."""
+        """Gapless per lane; one original per change and lane; MSH-10 names one message for ever."""
 
         constraints = [
             models.UniqueConstraint(fields=["lane", "seq"], name="outbound_number_once"),
-            models.UniqueConstraint(fields=["lane", "change"], name="outbound_change_once"),
             models.UniqueConstraint(
-                fields=["control_id"], condition=~models.Q(control_id=""), name="outbound_control_id_once"
+                fields=["lane", "change"], condition=models.Q(order=None), name="outbound_change_once"
+            ),
+            models.UniqueConstraint(
+                fields=["control_id"],
+                condition=~models.Q(control_id="") & (models.Q(order=None) | models.Q(snapshot=True)),
+                name="outbound_control_id_once",
+            ),
+            models.UniqueConstraint(
+                fields=["order", "again"],
+                condition=models.Q(order__isnull=False, snapshot=False),
+                name="outbound_again_once",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(order__isnull=False) | models.Q(again=None, snapshot=False),
+                name="outbound_again_by_order",
             ),
         ]
         indexes = [
@@ -56,6 +77,16 @@ class Outbound(models.Model):
                 condition=models.Q(leg__in=["unreleased", "queued", "sending", "held"]),
             ),
             models.Index(fields=["change"], name="outbound_change"),
+            models.Index(
+                fields=["lane", "leg"],
+                name="outbound_ended_otherwise",
+                condition=models.Q(leg__in=["set_aside", "left_to_pas", "skipped", "shadowed"]),
+            ),
+            models.Index(
+                fields=["lane"], name="outbound_repeated", condition=models.Q(attempts__gt=1), include=["attempts"]
+            ),
+            models.Index(fields=["order"], name="outbound_of_order", condition=models.Q(order__isnull=False)),
+            models.Index(fields=["again"], name="outbound_again", condition=models.Q(again__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -25,19 +25,22 @@ def data() -> Age:
 
     A feed that the site file names no more counts only where none is declared.
     """
-    feeds = _feeds()
-    if not feeds:
+    found = feeds()
+    if not found:
         return Age(None)
-    never = [code for code, at in feeds if at is None]
+    never = [code for code, at in found if at is None]
     if never:
-        return Age(None, never[0] if len(never) < len(feeds) else "")
-    stands = sorted((at, code) for code, at in feeds if at is not None)
+        return Age(None, never[0] if len(never) < len(found) else "")
+    stands = sorted((at, code) for code, at in found if at is not None)
     (oldest, code), (newest, _) = stands[0], stands[-1]
     return Age(oldest, code if newest - oldest >= ALIKE else "")
 
 
-def _feeds() -> list[tuple[str, datetime | None]]:
-    """Give each feed with when its oldest message not yet applied came, else its newest."""
+def feeds() -> list[tuple[str, datetime | None]]:
+    """Give each declared feed with when its oldest message not yet applied came, else its newest; None: never.
+
+    Those that the site file names no more only where none is declared.
+    """
     stored = Inbound.objects.filter(channel=OuterRef("pk"), outcome=Outcome.STORED).order_by("number")
     rows = Channel.objects.annotate(stands=Coalesce(Subquery(stored.values("received_at")[:1]), "received_at"))
     found = list(rows.order_by("code").values_list("code", "stands", "declared"))

@@ -1,7 +1,7 @@
 """Reads destinations for the pages: how each lane stands, what waits on it, and one message's life; never its bytes.
 
-Everything here is asked for every few seconds, so nothing counts the whole outbox: what is open is found by the
-partial index, what has ended among a lane's newest numbers. Ids and codes only: nothing here names a patient.
+Everything here is asked for every few seconds, so nothing counts the whole outbox: what is open or set aside is found
+by partial indexes, what else has ended among a lane's newest numbers. Ids and codes only: nothing here names a patient.
 """
 
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class Standing:
     """One destination and its lane. `more`: `MOST` are open and there may be others.
 
     `oldest_at`: since when the oldest open message waits. `last_ack_at`, `per_minute`: of the newest accepted numbers.
-    `set_aside`: among the newest `REACH` numbers. `filtered`: changes that its filter ever kept from it.
+    `filtered`: changes that its filter ever kept from it.
     """
 
     to: Destination
@@ -98,8 +98,9 @@ CROSS JOIN LATERAL (
         WHERE lane_id = l.destination_id AND leg = 'accepted' AND seq > l.head - %(reach)s
         ORDER BY seq DESC LIMIT %(recent)s) o) a
 CROSS JOIN LATERAL (
-  SELECT count(*) AS set_aside FROM messaging_outbound
-  WHERE lane_id = l.destination_id AND leg = 'set_aside' AND seq > l.head - %(reach)s) s
+  SELECT count(*) AS set_aside
+  FROM (SELECT FROM messaging_outbound
+        WHERE lane_id = l.destination_id AND leg = 'set_aside' LIMIT %(most)s) o) s
 WHERE l.destination_id = %(lane)s
 """
 
@@ -247,6 +248,7 @@ class Life:
     ahead: int | None  # an open message of the same patient that goes first
     behind: int  # open messages of the same patient behind it; at most PAGE are counted
     elsewhere: list[Outbound]  # the same change at other destinations
+    resends: list[Outbound]  # what was sent again for it by order
     decisions: list[AuditRow]
 
 
@@ -258,7 +260,8 @@ def life(message: int) -> Life | None:
     of_patient = Outbound.objects.filter(lane=row.lane_id, patient=row.patient, leg__in=OPEN_LEGS)
     before = of_patient.filter(seq__lt=row.seq, epoch__gt=gate.now().fenced).order_by("seq")
     ahead = before.values_list("pk", flat=True).first() if row.leg in OPEN_LEGS else None
-    others = Outbound.objects.filter(change=row.change).exclude(pk=row.pk).select_related("lane__destination")
+    others = Outbound.objects.filter(change=row.change, order=None).exclude(lane=row.lane_id)
+    others = others.select_related("lane__destination")
     return Life(
         row=row,
         to=row.lane.destination,
@@ -268,6 +271,7 @@ def life(message: int) -> Life | None:
         ahead=ahead,
         behind=len(of_patient.filter(seq__gt=row.seq).values_list("pk")[:PAGE]),
         elsewhere=list(others.defer("body").order_by("lane__destination__code")),
+        resends=list(Outbound.objects.filter(again=row.pk).defer("body").order_by("seq")[:PAGE]),
         decisions=list(AuditRow.objects.filter(subject=f"outbound:{row.pk}", action__startswith="outbound_")),
     )
 

@@ -4,6 +4,7 @@ A filter names what is wanted; an empty one wants all. Wards bind stays and what
 appointments, sites bind both; who a patient is goes to everyone. What moves between two places is told to both.
 """
 
+import json
 from typing import Any
 
 from django.db import connection
@@ -40,4 +41,18 @@ def wanting(change: int) -> set[int]:
 _WANTING = (
     "SELECT d.id FROM messaging_destination d JOIN patients_change c ON c.id = %(change)s "  # noqa: S608 - of constants
     f"WHERE d.declared AND {WANTED}"
+)
+
+
+def lets_through(to: int, *, event: str, facts: dict[str, Any]) -> bool:
+    """Say whether a destination's filters let through what is told of no change of its own: `facts` as of a change."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LETS_THROUGH, {"to": to, "event": event, "facts": json.dumps(facts), **KINDS})
+        return cursor.fetchone() is not None
+
+
+_LETS_THROUGH = (
+    "SELECT FROM messaging_destination d, "
+    "(SELECT %(event)s::text AS event, %(facts)s::jsonb AS facts, '{}'::jsonb AS before) c "
+    f"WHERE d.id = %(to)s AND {WANTED}"
 )

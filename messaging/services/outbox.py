@@ -78,7 +78,8 @@ def why_not_resend(row: Outbound) -> str | None:
         return "Only a message that was refused or set aside can be sent again"
     if row.epoch <= gate.now().fenced:
         return "It will never be sent: its epoch was ended by hand-back"
-    later = Outbound.objects.filter(lane=row.lane_id, patient=row.patient, seq__gt=row.seq)
+    newer = Q(change__gt=row.change) | Q(change=row.change, snapshot=True)
+    later = Outbound.objects.filter(newer, lane=row.lane_id, patient=row.patient).exclude(pk=row.pk)
     refused = Count("tries", filter=Q(tries__ending=Attempt.Ending.REFUSED))
     if later.annotate(refused=refused).filter(attempts__gt=F("refused")).exists():
         return "A later message of this patient has or may have been received: this one would turn the clock back"
@@ -96,11 +97,8 @@ def resend(outbound: int, *, by: Actor, reason: str) -> None:
             raise Refused(why)
         if row.body is None and row.lane.destination.is_pas:
             raise Refused(UNMARKED)
-        if row.body is None and not rendering.render(row):
-            raise Refused("This message still cannot be written")
-        Outbound.objects.filter(pk=row.pk).update(rejects=0, silences=0, settled_at=None)
-        _queue(row)
-        _quiet(row)
+        if not requeue(row):
+            raise Refused(f"This message still {row.reason}")
         audit.record(
             action="outbound_resend",
             by=by.because(reason),
@@ -108,6 +106,27 @@ def resend(outbound: int, *, by: Actor, reason: str) -> None:
             change=row.change,
             epoch=row.epoch,
         )
+
+
+def requeue(row: Outbound) -> bool:
+    """Queue a message that was never received, in the caller's transaction, written first if it has no bytes.
+
+    False if it still cannot be written: then it stays held, and its reason says why.
+    """
+    if row.body is None and not rendering.render(row):
+        return False
+    Outbound.objects.filter(pk=row.pk).update(rejects=0, silences=0, settled_at=None)
+    _queue(row)
+    _quiet(row)
+    return True
+
+
+def overtake(outbound: Sequence[int], *, reason: str) -> None:
+    """Set held messages aside for which the patient's current state goes instead, in the caller's transaction."""
+    rows = list(Outbound.objects.select_for_update().filter(pk__in=outbound, leg=Leg.HELD).order_by("pk"))
+    give_up([row.pk for row in rows], reason=reason)
+    for row in rows:
+        _quiet(row)
 
 
 def set_aside(outbound: int, *, by: Actor, reason: str) -> None:
@@ -159,11 +178,11 @@ def doubt(*, reason: str) -> int:
 
 
 def _lock(change: int, *, to_pas: bool) -> list[Outbound]:
-    """Lock the change's messages in the order of their lanes."""
+    """Lock the change's own messages in the order of their lanes; not what is sent again by order."""
     return list(
         Outbound.objects.select_for_update(of=("self",))
         .select_related("lane__destination")
-        .filter(change=change, lane__destination__is_pas=to_pas)
+        .filter(change=change, order=None, lane__destination__is_pas=to_pas)
         .order_by("lane_id")
     )
 

@@ -4,6 +4,8 @@ Receivers' messages are rendered as soon as they are numbered; the PAS's when th
 who had been told by then. One that cannot be written is held, with an alarm, and holds up its own patient only.
 """
 
+import os
+import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,7 +21,7 @@ from messaging.hl7.write import CannotSay, ChangeFacts, Mark, Moved, Rendered
 from messaging.hl7.write import render as rendered
 from messaging.models import Outbound
 from messaging.selectors import channels, moved
-from messaging.services import incarnation
+from messaging.services import incarnation, snapshots
 from messaging.states import AckMode, Leg
 from pasmirror.lib import alarms, clock, crash
 from pasmirror.lib.crash import Point
@@ -59,6 +61,12 @@ def render(row: Outbound, *, told: Sequence[str] = (), facts: Mapping[str, Any] 
     return body is not None
 
 
+def write(rows: Sequence[Outbound]) -> None:
+    """Render messages and store their bytes, in the caller's transaction; those that cannot be written are held."""
+    desk = _Desk.open(rows)
+    _store([(row, desk.body(row)) for row in rows])
+
+
 def control_id(row: Outbound, number: int) -> str:
     """Give MSH-10, unique for ever: incarnation, lane, number; at most 20 characters."""
     return f"M{_base36(number):0>2}-{_base36(row.lane_id)}-{row.seq}"
@@ -93,8 +101,10 @@ class _Desk:
     @classmethod
     def open(cls, rows: Iterable[Outbound]) -> "_Desk":
         """Load the changes and the segments the PAS last sent of their patients."""
+        rows = list(rows)
         changes = Change.objects.in_bulk([row.change for row in rows])
-        last = LastSegments.objects.filter(patient__in={change.patient_id for change in changes.values()})
+        patients = {change.patient_id for change in changes.values()} | {row.patient for row in rows if row.snapshot}
+        last = LastSegments.objects.filter(patient__in=patients)
         return cls(
             incarnation=incarnation.current(),
             policy=channels.spoken(),
@@ -106,9 +116,11 @@ class _Desk:
         """Write one message; None if it cannot be written. Gives the row its control id."""
         row.control_id = another(row.control_id) if row.control_id else control_id(row, self.incarnation)
         try:
+            if row.change not in self.changes:
+                raise CannotSay(f"change {row.change} is not in the journal")
             change, to = self.changes[row.change], row.lane.destination
             mark = Mark(change.pk, tuple(told)) if to.is_pas else None
-            shared = self._rendered(change, to.dialect, facts)
+            shared = self._rendered(change, to.dialect, facts, row if row.snapshot else None)
             body = shared.message(control_id=row.control_id, now=clock.now(), mark=mark)
             return asking_for_both(body) if to.ack_mode == AckMode.ENHANCED else body
         except CannotSay as fault:
@@ -117,31 +129,37 @@ class _Desk:
             return None
         except Exception as fault:  # noqa: BLE001 - a message that cannot be written must not stop the others
             log.warning("rendering.failed", outbound=row.pk, change=row.change, error=type(fault).__name__)
-            row.reason = f"cannot be written ({type(fault).__name__})"
+            row.reason = f"cannot be written: a fault of PAS Mirror, {type(fault).__name__} in {_place(fault)}"
             return None
 
-    def _rendered(self, change: Change, code: str, facts: Mapping[str, Any] | None) -> Rendered:
-        """Render a change in a dialect, once for all destinations that are spoken to in it."""
+    def _rendered(
+        self, change: Change, code: str, facts: Mapping[str, Any] | None, snapshot: Outbound | None = None
+    ) -> Rendered:
+        """Render a change in a dialect, once for all destinations that are spoken to in it; what is so now for one."""
         dialect = self.dialects.get(code) or dialects.get(code, self.policy)
         self.dialects[code] = dialect
-        if (known := self.rendered.get((change.pk, code))) and not facts:
+        own = bool(facts) or snapshot is not None
+        if (known := self.rendered.get((change.pk, code))) and not own:
             return known
         if dialect.movements and self.moved is None:
             self.moved = moved.of(self.changes.values())
-        said = ChangeFacts.of(change)
+        said, patient = ChangeFacts.of(change), change.patient_id
+        if snapshot:
+            patient = snapshot.patient
+            said = snapshots.said(snapshot.event, change, patient=patient, now=clock.now())
         made = rendered(
             replace(said, facts={**said.facts, **facts}) if facts else said,
             dialect=dialect,
-            last_segments=self._last(change),
+            last_segments=self._last(patient, change.stay or 0),
             moved=(self.moved or {}).get(change.pk),
         )
-        if not facts:
+        if not own:
             self.rendered[change.pk, code] = made
         return made
 
-    def _last(self, change: Change) -> tuple[str, ...]:
-        """Give what the PAS last sent of the change's patient and stay, the older first."""
-        kept = [self.segments.get((change.patient_id, stay)) for stay in {0, change.stay or 0}]
+    def _last(self, patient: int, stay: int) -> tuple[str, ...]:
+        """Give what the PAS last sent of a patient and a stay, the older first."""
+        kept = [self.segments.get((patient, each)) for each in {0, stay}]
         heard = sorted((one for one in kept if one), key=lambda one: one.message)
         return tuple(segment for one in heard for segment in one.segments)
 
@@ -156,6 +174,13 @@ def _store(rendered: list[tuple[Outbound, bytes | None]]) -> None:
         row.body = body
         if body is None:
             _hold(row)
+
+
+def _place(fault: Exception) -> str:
+    """Name the file and line of ours that a fault came from; never what it says, which may be a patient's."""
+    frames = traceback.extract_tb(fault.__traceback__)
+    ours = [frame for frame in frames if f"{os.sep}messaging{os.sep}" in frame.filename] or frames
+    return f"{os.path.basename(ours[-1].filename)}, line {ours[-1].lineno}"
 
 
 def _hold(row: Outbound) -> None:

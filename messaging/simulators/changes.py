@@ -1,14 +1,19 @@
-"""The PAS's own rules: what may be registered, admitted, moved, discharged, booked; knows no message."""
+"""The PAS's own rules for people and bookings: who may be registered, merged, renumbered, booked; knows no message."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from messaging.simulators.record import AUTHORITY, DETAILS, Appointment, Identifier, Patient, Record, Stay
+from messaging.simulators.record import AUTHORITY, DETAILS, Appointment, Identifier, Patient, Record
 
-PLACE = ("ward", "bay", "bed")
-STAY_DETAILS = (*PLACE, "consultant", "consultant_family", "consultant_given", "specialty", "method", "source")
+GOES_TO = {  # an appointment's status by trigger: from which it may go to which
+    "S13": (("Booked",), "Booked"),
+    "S15": (("Booked", "Arrived"), "Cancelled"),
+    "S17": (("Booked", "Noshow"), "Deleted"),
+    "S26": (("Booked",), "Noshow"),
+}
+STOOD = {"Booked": ("Booked", "Arrived", "Noshow"), "Arrived": ("Booked", "Arrived")}  # before an S14 says so
 
 
 def laid_over(kept: str, said: str) -> str:
@@ -33,7 +38,8 @@ class Changes:
         self.record = record
         self.store = record.store
 
-    def _own(self, name: str, prefix: str, first: int, taken: str) -> str:
+    def own(self, name: str, prefix: str, first: int, taken: str) -> str:
+        """A number of our own that nothing has; `taken` asks for one."""
         while True:
             value = f"{prefix}{self.store.next_number(name, first=first)}"
             if not self.store.row(taken, value):
@@ -49,7 +55,7 @@ class Changes:
             f"INSERT INTO patient ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",  # noqa: S608
             *columns.values(),
         )
-        mrn = self._own("mrn", "P", 100001, "SELECT 1 FROM identifier WHERE value = ?")
+        mrn = self.own("mrn", "P", 100001, "SELECT 1 FROM identifier WHERE value = ?")
         self._identify(row, [Identifier(mrn, AUTHORITY, "MR"), *given])
         return self.record.patient(row)
 
@@ -80,81 +86,50 @@ class Changes:
                 self.store.write(f"UPDATE patient SET {name} = ? WHERE id = ?", details[name], patient.id)  # noqa: S608
         return self.record.patient(patient.id)
 
-    def admit(self, patient: Patient, visit: str, at: str, details: Mapping[str, str]) -> Stay:
-        """Open a stay; an empty visit number takes one of our own."""
-        if self.record.open_stay(patient.id):
-            raise Refused("205", "already admitted")
-        if visit and self.record.stay(visit):
-            raise Refused("205", "visit number already used")
-        self._bed_free(details, None)
-        visit = visit or self._own("visit", "V", 200001, "SELECT 1 FROM stay WHERE visit = ?")
-        columns = {name: details.get(name, "") for name in STAY_DETAILS} | {
-            "visit": visit,
-            "patient": patient.id,
-            "class": details.get("class") or "I",
-            "admitted_at": at,
-            "discharged_at": "",
-            "discharge_method": "",
-            "destination": "",
-            "cancelled": 0,
-        }
+    def merge(self, survivor: Patient | None, numbers: Sequence[Identifier], ended: Sequence[Identifier]) -> Patient:
+        """Make the record that has the `ended` numbers one with the survivor, whose numbers are given.
+
+        A survivor nobody knows is the same person under a new number (IHE ITI-30); an unknown loser is nothing to do.
+        """
+        loser = self.owner(ended)
+        if survivor is None:
+            return self.renumber(loser, numbers, ended)
+        if loser is None or loser.id == survivor.id:
+            return survivor
+        self.store.write("UPDATE identifier SET patient = ?, ended = 1 WHERE patient = ?", survivor.id, loser.id)
+        for table in ("stay", "appointment", "document"):
+            self.store.write(f"UPDATE {table} SET patient = ? WHERE patient = ?", survivor.id, loser.id)  # noqa: S608
+        self.store.write("UPDATE patient SET merged_into = ? WHERE id = ?", survivor.id, loser.id)
+        return self.record.patient(survivor.id)
+
+    def renumber(self, patient: Patient | None, numbers: Iterable[Identifier], ended: Sequence[Identifier]) -> Patient:
+        """Let a patient have the given numbers instead of the `ended` ones."""
+        if patient is None:
+            raise Refused("204", "unknown patient")
+        self.update(patient, {}, numbers)
+        for each in ended:
+            self.store.write("UPDATE identifier SET ended = 1 WHERE value = ? AND authority = ?", *each[:2])
+        return patient
+
+    def owner(self, numbers: Iterable[Identifier]) -> Patient | None:
+        """Whose numbers they are; Refused where they are several people's."""
+        owners: set[int] = set()
+        for each in numbers:
+            owners |= self.record.known_as(each.value, each.authority)
+        if len(owners) > 1:
+            raise Refused("205", "numbers of several patients")
+        return self.record.patient(owners.pop()) if owners else None
+
+    def keep_document(self, patient: Patient, number: str, visit: str, lines: str) -> None:
+        """Keep a document, or its newer version, under its number; `lines` are its segments."""
         self.store.write(
-            f"INSERT INTO stay ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",  # noqa: S608
-            *columns.values(),
+            "INSERT INTO document (number, patient, visit, lines) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (number) DO UPDATE SET patient = excluded.patient, lines = excluded.lines",
+            number,
+            patient.id,
+            visit,
+            lines,
         )
-        return self._stay(visit)
-
-    def _bed_free(self, details: Mapping[str, str], mine: Stay | None) -> None:
-        place = (details.get("ward", ""), details.get("bay", ""), details.get("bed", ""))
-        other = self.record.in_bed(place) if place[2] else None
-        if other and (mine is None or other.id != mine.id):
-            raise Refused("205", "bed taken")
-
-    def _stay(self, visit: str) -> Stay:
-        stay = self.record.stay(visit)
-        if stay is None:
-            raise Refused("204", "unknown visit")
-        return stay
-
-    def open_stay(self, patient: Patient, visit: str) -> Stay:
-        """The open stay of a patient, which must be the visit where one is named."""
-        stay = self.record.open_stay(patient.id)
-        if stay is None:
-            raise Refused("204", "no open stay")
-        if visit and stay.visit != visit:
-            raise Refused("204", "the open stay is another visit")
-        return stay
-
-    def transfer(self, patient: Patient, visit: str, details: Mapping[str, str]) -> tuple[Stay, Stay]:
-        """Move the open stay; returns it before and after."""
-        stay = self.open_stay(patient, visit)
-        self._bed_free(details, stay)
-        moved = {name: details[name] for name in STAY_DETAILS if name in details}
-        if details.get("ward"):
-            moved |= {name: details.get(name, "") for name in PLACE}
-        for name, value in moved.items():
-            self.store.write(f"UPDATE stay SET {name} = ? WHERE id = ?", value, stay.id)  # noqa: S608
-        return stay, self._stay(stay.visit)
-
-    def discharge(self, patient: Patient, visit: str, at: str, *, method: str = "", destination: str = "") -> Stay:
-        """Close the open stay."""
-        stay = self.open_stay(patient, visit)
-        self.store.write(
-            "UPDATE stay SET discharged_at = ?, discharge_method = ?, destination = ? WHERE id = ?",
-            at,
-            method,
-            destination,
-            stay.id,
-        )
-        return self._stay(stay.visit)
-
-    def cancel_stay(self, visit: str) -> Stay:
-        """Take an admission back; the row stays, so that its number is never used again."""
-        stay = self._stay(visit)
-        if stay.cancelled:
-            raise Refused("204", "already cancelled")
-        self.store.write("UPDATE stay SET cancelled = 1 WHERE id = ?", stay.id)
-        return self._stay(visit)
 
     def book(self, patient: Patient, placer: str, wanted: Mapping[str, str]) -> Appointment:
         """Book a slot (`clinic`, `starts_at`, `minutes`); an empty placer number takes one of our own."""
@@ -162,7 +137,7 @@ class Changes:
             raise Refused("205", "appointment number already used")
         if self.record.in_slot(wanted["clinic"], wanted["starts_at"]):
             raise Refused("205", "slot taken")
-        placer = placer or self._own("appointment", "A", 300001, "SELECT 1 FROM appointment WHERE placer = ?")
+        placer = placer or self.own("appointment", "A", 300001, "SELECT 1 FROM appointment WHERE placer = ?")
         minutes = wanted.get("minutes") or "30"
         self.store.write(
             "INSERT INTO appointment (placer, patient, clinic, starts_at, minutes, status, reason, kind)"
@@ -175,20 +150,31 @@ class Changes:
             wanted.get("reason", ""),
             wanted.get("kind", ""),
         )
-        return self._appointment(placer)
+        return self.booked(placer)
 
-    def _appointment(self, placer: str) -> Appointment:
+    def booked(self, placer: str) -> Appointment:
+        """The appointment of a placer number; Refused if there is none."""
         appointment = self.record.appointment(placer)
         if appointment is None:
             raise Refused("204", "unknown appointment")
         return appointment
 
-    def cancel_booking(self, placer: str, patient: Patient | None = None) -> Appointment:
-        """Cancel an appointment, which must be that patient's where one is given."""
-        appointment = self._appointment(placer)
+    def rebook(self, trigger: str, placer: str, said: Mapping[str, str], patient: Patient | None = None) -> Appointment:
+        """Let an appointment, that patient's where one is given, be as S13, S14, S15, S17 or S26 says."""
+        appointment = self.booked(placer)
         if patient and appointment.patient != patient.id:
             raise Refused("204", "appointment of another patient")
-        if appointment.status != "Booked":
+        status = said.get("status") or appointment.status
+        before, after = GOES_TO.get(trigger, (STOOD.get(status, ()), status))
+        if appointment.status not in before:
             raise Refused("204", "appointment not booked")
-        self.store.write("UPDATE appointment SET status = 'Cancelled' WHERE id = ?", appointment.id)
-        return self._appointment(placer)
+        told = {name: said[name] for name in ("reason", "kind") if said.get(name)} if trigger in ("S13", "S14") else {}
+        if trigger == "S13":
+            told |= {name: said[name] for name in ("clinic", "starts_at", "minutes") if said.get(name)}
+        slot = (told.get("clinic", appointment.clinic), told.get("starts_at", appointment.starts_at))
+        other = self.record.in_slot(*slot) if after in ("Booked", "Arrived") else None
+        if other and other.id != appointment.id:
+            raise Refused("205", "slot taken")
+        for name, value in {**told, "status": after}.items():
+            self.store.write(f"UPDATE appointment SET {name} = ? WHERE id = ?", value, appointment.id)  # noqa: S608
+        return self.booked(placer)

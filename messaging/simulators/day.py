@@ -110,7 +110,7 @@ class Day:
             booked = [each.placer for each in record.appointments() if each.status == "Booked"]
             given = {"appointment": chance.choice(booked) if booked else ""}
         elif event != "A28" and known:
-            inpatients = [stay.patient for stay in record.stays() if not stay.discharged_at]
+            inpatients = [stay.patient for stay in record.stays() if stay.state == "in"]
             chosen = chance.choice(inpatients) if event in ("A02", "A03") and inpatients else chance.choice(known).id
             given = {"patient": record.mrn(chosen)}
             if event == "A31":

@@ -8,6 +8,7 @@ from messaging.simulators import dialect
 from messaging.simulators.changes import Changes
 from messaging.simulators.outbox import Outbox
 from messaging.simulators.record import Identifier, Patient, Record, Stay
+from messaging.simulators.stays import UNDOES, Stays
 
 Lanes = Sequence[str] | None
 
@@ -18,6 +19,7 @@ class Desk:
     def __init__(self, record: Record, outbox: Outbox) -> None:
         self.record = record
         self.changes = Changes(record)
+        self.stays = Stays(record, self.changes)
         self.outbox = outbox
 
     def register(
@@ -49,29 +51,35 @@ class Desk:
         segments = dialect.visit(trigger, patient, identifiers, stay, at, before=before)
         return self.outbox.speak(trigger, segments, lanes=lanes)
 
-    def admit(
-        self, patient: Patient, visit: str, details: Mapping[str, str], at: str, lanes: Lanes = None
+    def begin(
+        self, trigger: str, patient: Patient, visit: str, said: Mapping[str, str], at: str, lanes: Lanes = None
     ) -> tuple[Stay, str]:
-        """A01; an empty visit number takes the PAS's own."""
-        stay = self.changes.admit(patient, visit, at, details)
-        return stay, self._say_visit("A01", patient, stay, at, lanes)
+        """A01, A04 or A05; an empty visit number takes the PAS's own."""
+        stay = self.stays.begin(trigger, patient, visit, at, said)
+        return stay, self._say_visit(trigger, patient, stay, at, lanes)
 
-    def transfer(self, patient: Patient, visit: str, details: Mapping[str, str], at: str, lanes: Lanes = None) -> str:
-        """A02, with the prior place."""
-        before, after = self.changes.transfer(patient, visit, details)
-        return self._say_visit("A02", patient, after, at, lanes, before)
-
-    def discharge(
-        self, patient: Patient, visit: str, at: str, lanes: Lanes = None, *, method: str = "", destination: str = ""
+    def step(
+        self, trigger: str, patient: Patient, visit: str, said: Mapping[str, str], at: str, lanes: Lanes = None
     ) -> str:
-        """A03."""
-        stay = self.changes.discharge(patient, visit, at, method=method, destination=destination)
-        return self._say_visit("A03", patient, stay, at, lanes)
+        """Any other step of a stay: A02 with the prior place, A03, A06, A07, A08, A15, A16, A21, A22, A54."""
+        held = {each.id: each for each in self.record.stays(patient.id)}
+        stay = self.stays.step(trigger, patient, visit, at, said)
+        return self._say_visit(trigger, patient, stay, at, lanes, held[stay.id] if trigger == "A02" else None)
 
-    def cancel_stay(self, visit: str, lanes: Lanes = None) -> str:
-        """A11, with the time of the admission it takes back."""
-        stay = self.changes.cancel_stay(visit)
-        return self._say_visit("A11", self.record.patient(stay.patient), stay, stay.admitted_at, lanes)
+    def take_back(
+        self, trigger: str, visit: str, at: str = "", lanes: Lanes = None, said: Mapping[str, str] | None = None
+    ) -> str:
+        """A11, A12, A13, A25, A26, A38, A52, A53 or A55, with the time of the step that it takes back."""
+        held = self.record.stay(visit)
+        began = next((row["at"] for row in self._steps(held) if row["trigger"] in UNDOES[trigger][0]), "")
+        stay = self.stays.cancel(trigger, visit, said)
+        told = held if held and stay.cancelled else stay  # what is withdrawn is told as it was
+        patient = self.record.patient(stay.patient)
+        return self._say_visit(trigger, patient, told, at or began or stay.admitted_at, lanes)
+
+    def _steps(self, stay: Stay | None) -> list[Mapping[str, str]]:
+        found = self.record.store.rows("SELECT * FROM step WHERE stay = ? ORDER BY id DESC", stay.id) if stay else []
+        return [dict(row) for row in found]
 
     def book(self, patient: Patient, placer: str, wanted: Mapping[str, str], lanes: Lanes = None) -> tuple[str, str]:
         """S12; returns the placer number and the control id."""
@@ -79,9 +87,60 @@ class Desk:
         segments = dialect.booking(patient, self.record.identifiers(patient.id), appointment)
         return appointment.placer, self.outbox.speak("S12", segments, lanes=lanes)
 
-    def cancel_booking(self, placer: str, patient: Patient | None = None, lanes: Lanes = None, *, why: str = "") -> str:
-        """S15, saying why it was called off; the booking's own reason stays."""
-        appointment = self.changes.cancel_booking(placer, patient)
-        owner = patient or self.record.patient(appointment.patient)
+    def rebook(
+        self,
+        trigger: str,
+        placer: str,
+        said: Mapping[str, str],
+        patient: Patient | None = None,
+        lanes: Lanes = None,
+        *,
+        why: str = "",
+    ) -> str:
+        """S13, S14, S15, S17 or S26, saying why; the booking's own reason stays where no other is said."""
+        appointment = self.changes.rebook(trigger, placer, said, patient)
+        owner = self.record.patient(appointment.patient)
         segments = dialect.booking(owner, self.record.identifiers(owner.id), appointment, why=why)
-        return self.outbox.speak("S15", segments, lanes=lanes)
+        return self.outbox.speak(trigger, segments, lanes=lanes)
+
+    def merge(
+        self,
+        survivor: Patient | None,
+        numbers: Sequence[Identifier],
+        ended: Sequence[Identifier],
+        at: str,
+        lanes: Lanes = None,
+    ) -> str:
+        """A40."""
+        stands = self.changes.merge(survivor, numbers, ended)
+        return self._say_identity("A40", stands, ended, at, lanes)
+
+    def renumber(
+        self,
+        patient: Patient,
+        numbers: Sequence[Identifier],
+        ended: Sequence[Identifier],
+        at: str,
+        lanes: Lanes = None,
+    ) -> str:
+        """A47."""
+        return self._say_identity("A47", self.changes.renumber(patient, numbers, ended), ended, at, lanes)
+
+    def _say_identity(self, trigger: str, patient: Patient, ended: Sequence[Identifier], at: str, lanes: Lanes) -> str:
+        segments = dialect.identity(trigger, patient, self.record.identifiers(patient.id), ended, at)
+        return self.outbox.speak(trigger, segments, lanes=lanes)
+
+    def renumber_stay(self, patient: Patient, visit: str, ended: str, at: str, lanes: Lanes = None) -> str:
+        """A50."""
+        stay = self.stays.renumber(patient, visit, ended)
+        segments = dialect.renumbered_stay(patient, self.record.identifiers(patient.id), stay, ended, at)
+        return self.outbox.speak("A50", segments, lanes=lanes)
+
+    def keep_document(
+        self, patient: Patient, number: str, visit: str, lines: Sequence[str], at: str, lanes: Lanes = None
+    ) -> str:
+        """T02; `lines` are the document's own segments, kept and told as they came."""
+        self.changes.keep_document(patient, number, visit, "\r".join(lines))
+        stay = self.record.stay(visit) if visit else None
+        segments = dialect.document(patient, self.record.identifiers(patient.id), stay, lines, at)
+        return self.outbox.speak("T02", segments, lanes=lanes)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from messaging.simulators.messages import Message, minute, second
 
-PERSON = frozenset({"A28", "A31"})
+PERSON = frozenset({"A28", "A31", "A40", "A47"})  # by any number of the patient, and but for A28 by the time
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,14 @@ def event_key(message: Message) -> str:
     ids = ",".join(sorted(set(message.patient_ids)))
     if message.kind == "SIU":
         number = message.component("SCH", 1) or message.component("SCH", 2)
-        return f"{trigger}|{number}|{minute(message.component('SCH', 11, 4))}"
+        stands = f"|{message.component('SCH', 25)}" if trigger == "S14" else ""  # arrived, and not arrived after all
+        return f"{trigger}|{number}|{minute(message.component('SCH', 11, 4))}{stands}"
     if trigger == "A28":
         return f"A28|{ids}"
-    if trigger == "A31":
-        return f"A31|{ids}|{second(message.field('EVN', 6) or message.field('EVN', 2))}"
+    if trigger in PERSON:
+        return f"{trigger}|{ids}|{second(message.field('EVN', 6) or message.field('EVN', 2))}"
+    if message.kind == "MDM":
+        return f"{trigger}|{message.field('TXA', 12)}"
     visit = message.component("PV1", 19)
     if trigger == "A02":  # two moves of one stay may fall into one minute
         place = "^".join(message.component("PV1", 3, part) for part in (1, 2, 3))
@@ -42,7 +45,7 @@ def event_key(message: Message) -> str:
 
 
 def events(effects: Iterable[Effect]) -> dict[str, list[Effect]]:
-    """Effects by event: persons are one when they share a number (and a time, for A31), others by their key."""
+    """Effects by event: persons are one when they share a number (and a time, but for A28), others by their key."""
     found: dict[str, list[Effect]] = {}
     named: dict[tuple[str, str, str], str] = {}
     for effect in effects:
@@ -58,5 +61,5 @@ def events(effects: Iterable[Effect]) -> dict[str, list[Effect]]:
 
 
 def _labels(effect: Effect) -> list[tuple[str, str, str]]:
-    when = effect.key.rsplit("|", 1)[1] if effect.trigger == "A31" else ""
+    when = effect.key.rsplit("|", 1)[1] if effect.trigger != "A28" else ""
     return [(effect.trigger, when, number) for number in effect.patient_ids]

@@ -25,10 +25,10 @@ _DETAILS: tuple[tuple[str, int, dict[str, int]], ...] = (
 VERBATIM = (13, 14, 15, 16, 17, 22, 29, 30, 32)  # of PID: kept and told again as they came, not understood
 
 
-def identifiers(message: Message) -> list[Identifier]:
-    """PID-3 as a set of numbers, in its order."""
+def identifiers(message: Message, name: str = "PID", number: int = 3) -> list[Identifier]:
+    """PID-3, or another field of numbers, as a set of them, in its order."""
     found: dict[tuple[str, str], Identifier] = {}
-    for parts in message.repeats("PID", 3):
+    for parts in message.repeats(name, number):
         value, _, _, authority, kind = (parts + [""] * 5)[:5]
         if value and value != DELETE:
             found.setdefault((value, authority), Identifier(value, authority, kind))
@@ -70,14 +70,43 @@ def stay(message: Message) -> dict[str, str]:
     return found
 
 
+def plans(message: Message) -> dict[str, str]:
+    """What is planned of the stay, and where the patient is meanwhile: a plan in PV1-42, PV2 or EVN-3."""
+    trigger = message.trigger
+    bed = ("PV1", 42) if message.field("PV1", 42) or trigger != "A05" else ("PV1", 3)
+    names = (("next_ward", 1), ("next_bay", 2), ("next_bed", 3))
+    found = {key: _plain(message, *bed, part) for key, part in names} if message.field(*bed) else {}
+    planned = {"A05": "expected_at", "A15": "next_at", "A16": "leaves_at"}.get(trigger)
+    if planned and message.field("EVN", 3):
+        found[planned] = local(message.field("EVN", 3))
+    for key, number in (("expected_at", 8), ("leaves_at", 9), ("back_at", 47)):
+        if message.field("PV2", number):
+            found[key] = local(_plain(message, "PV2", number, 1))
+    if message.field("PV1", 11):
+        found["away_to"] = _plain(message, "PV1", 11, 1)
+    return found
+
+
+def ending(message: Message) -> dict[str, str]:
+    """How and where a discharge was."""
+    parts = (("discharge_method", 36), ("destination", 37))
+    return {key: _plain(message, "PV1", number, 1) for key, number in parts}
+
+
+def document(message: Message) -> list[str]:
+    """The segments of a document as they came, in this PAS's own marks."""
+    return [message.bar.join(parts) for name in ("TXA", "OBX") for parts in message.all(name)]
+
+
 def booking(message: Message) -> dict[str, str]:
-    """Clinic, start, minutes, reason and type of an appointment."""
+    """Clinic, start, minutes, reason, type and status of an appointment."""
     return {
         "clinic": message.component("AIL", 3) or message.component("PV1", 3),
         "starts_at": local(message.component("SCH", 11, 4)),
         "minutes": message.component("SCH", 11, 3) or message.component("SCH", 9),
         "reason": message.component("SCH", 7, 2) or message.component("SCH", 7, 1),
         "kind": message.component("SCH", 8, 1),
+        "status": message.component("SCH", 25, 1) if message.trigger == "S14" else "",
     }
 
 

@@ -72,9 +72,10 @@ class Queries:
         patient = self._who(message)
         if patient is None:
             return self._status(message, 0)
-        pv1s = [dialect.pv1(stay, set_id=n) for n, stay in enumerate(self.record.stays(patient.id), 1)]
+        stays = enumerate(self.record.stays(patient.id), 1)
+        visits = [line for n, stay in stays for line in (dialect.pv1(stay, set_id=n), *dialect.pv2(stay))]
         pid = dialect.pid(patient, self.record.identifiers(patient.id))
-        return [*self._status(message, 1), pid, dialect.pd1(patient), *pv1s]
+        return [*self._status(message, 1), pid, dialect.pd1(patient), *visits]
 
     def _appointments(self, message: Message) -> list[str]:
         patient = self._who(message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple, TypeVar
 
@@ -10,8 +11,10 @@ from messaging.simulators.store import Store
 AUTHORITY = "RXX"
 WARDS = {"WA": ("A", "B"), "WB": ("A", "B")}
 BEDS_PER_BAY = 6
+ATTENDANCES = ("E", "O")
+PLANS = ("expected_at", "leaves_at", "next_ward", "next_bay", "next_bed", "next_at", "away_to", "away_since", "back_at")
 CLINICS = ("CARD", "ORTH")
-TABLES = ("patient", "identifier", "stay", "appointment", "received")
+TABLES = ("patient", "identifier", "stay", "step", "appointment", "document", "received")
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS patient (
     id INTEGER PRIMARY KEY, family TEXT NOT NULL, given TEXT NOT NULL, middle TEXT NOT NULL, title TEXT NOT NULL,
@@ -19,16 +22,21 @@ CREATE TABLE IF NOT EXISTS patient (
     county TEXT NOT NULL, postcode TEXT NOT NULL, phone TEXT NOT NULL, practice TEXT NOT NULL,
     practice_name TEXT NOT NULL, gp TEXT NOT NULL, gp_family TEXT NOT NULL, gp_given TEXT NOT NULL,
     kin_family TEXT NOT NULL, kin_given TEXT NOT NULL, kin_relation TEXT NOT NULL, allergy TEXT NOT NULL,
-    more TEXT NOT NULL);
+    more TEXT NOT NULL, merged_into INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS identifier (
     id INTEGER PRIMARY KEY, patient INTEGER NOT NULL, value TEXT NOT NULL, authority TEXT NOT NULL,
-    type TEXT NOT NULL, UNIQUE (value, authority));
+    type TEXT NOT NULL, ended INTEGER NOT NULL DEFAULT 0, UNIQUE (value, authority));
 CREATE TABLE IF NOT EXISTS stay (
     id INTEGER PRIMARY KEY, visit TEXT NOT NULL UNIQUE, patient INTEGER NOT NULL, class TEXT NOT NULL,
     ward TEXT NOT NULL, bay TEXT NOT NULL, bed TEXT NOT NULL, consultant TEXT NOT NULL,
     consultant_family TEXT NOT NULL, consultant_given TEXT NOT NULL, specialty TEXT NOT NULL, method TEXT NOT NULL,
     source TEXT NOT NULL, admitted_at TEXT NOT NULL, discharged_at TEXT NOT NULL, discharge_method TEXT NOT NULL,
-    destination TEXT NOT NULL, cancelled INTEGER NOT NULL);
+    destination TEXT NOT NULL, cancelled INTEGER NOT NULL, plans TEXT NOT NULL DEFAULT '{}');
+CREATE TABLE IF NOT EXISTS step (
+    id INTEGER PRIMARY KEY, stay INTEGER NOT NULL, trigger TEXT NOT NULL, at TEXT NOT NULL, was TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS document (
+    id INTEGER PRIMARY KEY, number TEXT NOT NULL UNIQUE, patient INTEGER NOT NULL, visit TEXT NOT NULL,
+    lines TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS appointment (
     id INTEGER PRIMARY KEY, placer TEXT NOT NULL UNIQUE, patient INTEGER NOT NULL, clinic TEXT NOT NULL,
     starts_at TEXT NOT NULL, minutes INTEGER NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL, kind TEXT NOT NULL);
@@ -38,6 +46,13 @@ CREATE TABLE IF NOT EXISTS received (
     answer BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS received_by ON received (control_id, sender)
 """
+
+
+GROWN = {  # columns that a store made before them gets
+    "patient": "merged_into INTEGER NOT NULL DEFAULT 0",
+    "identifier": "ended INTEGER NOT NULL DEFAULT 0",
+    "stay": "plans TEXT NOT NULL DEFAULT '{}'",
+}
 
 
 class Identifier(NamedTuple):
@@ -75,11 +90,15 @@ class Patient:
     kin_relation: str = ""
     allergy: str = ""
     more: str = ""  # JSON: fields of PID kept as they came, by number
+    merged_into: int = 0  # the row id of whoever this record was merged into
 
 
 @dataclass(frozen=True)
 class Stay:
-    """An inpatient stay, open until it has a discharge time."""
+    """A stay or an attendance: expected until it begins, open until it has a discharge time.
+
+    `plans`: JSON of what is to come and where the patient is meanwhile, by the names in `PLANS`.
+    """
 
     id: int
     visit: str
@@ -99,6 +118,25 @@ class Stay:
     destination: str = ""
     cancelled: int = 0
     klass: str = "I"
+    plans: str = "{}"
+
+    @property
+    def state(self) -> str:
+        """Where it stands: expected, attending, in or out."""
+        if not self.admitted_at:
+            return "expected"
+        if self.discharged_at:
+            return "out"
+        return "attending" if self.klass in ATTENDANCES else "in"
+
+    def plan(self, name: str) -> str:
+        """One of `PLANS`, empty where there is none."""
+        return str(json.loads(self.plans).get(name, ""))
+
+    @property
+    def bed_to_come(self) -> tuple[str, str, str]:
+        """Ward, bay and bed that are planned."""
+        return self.plan("next_ward"), self.plan("next_bay"), self.plan("next_bed")
 
     @property
     def place(self) -> tuple[str, str, str]:
@@ -108,7 +146,7 @@ class Stay:
 
 @dataclass(frozen=True)
 class Appointment:
-    """A booking of one clinic slot; status Booked or Cancelled."""
+    """A booking of one clinic slot; status Booked, Arrived, Noshow, Cancelled or Deleted."""
 
     id: int
     placer: str
@@ -121,7 +159,7 @@ class Appointment:
     kind: str = ""
 
 
-DETAILS = tuple(each.name for each in fields(Patient) if each.name != "id")
+DETAILS = tuple(each.name for each in fields(Patient) if each.name not in ("id", "merged_into"))
 Row = TypeVar("Row", Patient, Stay, Appointment)
 
 
@@ -130,10 +168,15 @@ def _as(kind: type[Row], row: Any) -> Row:
 
 
 class Record:
-    """The reads of the PAS's store."""
+    """The reads of the PAS's store; `slot_places`: how many a clinic sees at one time."""
+
+    slot_places = 1
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        for table, column in GROWN.items():
+            if not store.row("SELECT 1 FROM pragma_table_info(?) WHERE name = ?", table, column.split()[0]):
+                store.write(f"ALTER TABLE {table} ADD COLUMN {column}")
 
     def patient(self, number: int) -> Patient:
         """The patient of a row id; raises LookupError."""
@@ -143,13 +186,14 @@ class Record:
         return _as(Patient, row)
 
     def patients(self) -> list[Patient]:
-        """Everyone, in order of registration."""
-        return [_as(Patient, row) for row in self.store.rows("SELECT * FROM patient ORDER BY id")]
+        """Everyone who was not merged away, in order of registration."""
+        rows = self.store.rows("SELECT * FROM patient WHERE merged_into = 0 ORDER BY id")
+        return [_as(Patient, row) for row in rows]
 
     def identifiers(self, patient: int) -> list[Identifier]:
-        """A patient's numbers, the PAS's own first, then the NHS number."""
+        """A patient's valid numbers, the PAS's own first, then the NHS number."""
         rows = self.store.rows(
-            "SELECT value, authority, type FROM identifier WHERE patient = ?"
+            "SELECT value, authority, type FROM identifier WHERE patient = ? AND NOT ended"
             " ORDER BY authority <> ?, type <> 'MR', authority <> 'NHS', id",
             patient,
             AUTHORITY,
@@ -157,7 +201,7 @@ class Record:
         return [Identifier(*row) for row in rows]
 
     def known_as(self, value: str, authority: str = "") -> set[int]:
-        """Row ids of the patients with that number, of that authority where one is given."""
+        """Row ids of the patients who have or had that number, of that authority where one is given."""
         rows = self.store.rows(
             "SELECT patient FROM identifier WHERE value = ? AND (authority = ? OR ? = '' OR authority = '')",
             value,
@@ -177,7 +221,7 @@ class Record:
 
     def open_stay(self, patient: int) -> Stay | None:
         """The stay a patient is admitted on."""
-        return next((stay for stay in self.stays(patient) if not stay.discharged_at), None)
+        return next((stay for stay in self.stays(patient) if stay.state == "in"), None)
 
     def stay(self, visit: str) -> Stay | None:
         """The stay of a visit number, cancelled or not."""
@@ -193,7 +237,7 @@ class Record:
 
     def free_beds(self) -> list[tuple[str, str, str]]:
         """Every bed nobody is in, as ward, bay, bed."""
-        taken = {stay.place for stay in self.stays() if not stay.discharged_at}
+        taken = {stay.place for stay in self.stays() if stay.state == "in"}
         beds = [
             (ward, bay, f"B{BEDS_PER_BAY * bays.index(bay) + number:02d}")
             for ward, bays in WARDS.items()
@@ -213,11 +257,13 @@ class Record:
         return _as(Appointment, row) if row else None
 
     def in_slot(self, clinic: str, starts_at: str) -> Appointment | None:
-        """Who is booked into a clinic's slot."""
-        row = self.store.row(
-            "SELECT * FROM appointment WHERE clinic = ? AND starts_at = ? AND status = 'Booked'", clinic, starts_at
+        """Whose booking fills a clinic's slot, if it is full."""
+        rows = self.store.rows(
+            "SELECT * FROM appointment WHERE clinic = ? AND starts_at = ? AND status IN ('Booked', 'Arrived')",
+            clinic,
+            starts_at,
         )
-        return _as(Appointment, row) if row else None
+        return _as(Appointment, rows[-1]) if len(rows) >= self.slot_places else None
 
     def shown(self, patient: Patient) -> dict[str, object]:
         """A patient with numbers, stays and appointments, as a control verb answers."""

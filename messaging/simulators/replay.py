@@ -11,10 +11,18 @@ from messaging.simulators.desk import Desk
 from messaging.simulators.dialect import APP
 from messaging.simulators.messages import Message, ack, moment, now
 from messaging.simulators.outbox import FEED
-from messaging.simulators.record import AUTHORITY, Patient
+from messaging.simulators.record import AUTHORITY, Identifier, Patient
+from messaging.simulators.stays import UNDOES
 
 log = logging.getLogger(__name__)
-TRIGGERS = frozenset({"A28", "A31", "A01", "A02", "A03", "S12", "S15"})
+PERSONS = ("A28", "A31")
+BEGINNINGS = ("A01", "A04", "A05")
+STEPS = ("A02", "A03", "A06", "A07", "A08", "A15", "A16", "A21", "A22", "A54")
+CANCELS = tuple(UNDOES)
+IDENTITIES = ("A40", "A47", "A50")
+BOOKINGS = ("S12", "S13", "S14", "S15", "S17", "S26")
+DOCUMENTS = ("T02",)
+TRIGGERS = (*PERSONS, *BEGINNINGS, *STEPS, *CANCELS, *IDENTITIES, *BOOKINGS, *DOCUMENTS)
 
 
 class Replay:
@@ -27,6 +35,7 @@ class Replay:
         self.echo = True
         self.announce = True
         self.ignore_zpm = False
+        self.triggers: frozenset[str] = frozenset(TRIGGERS)
 
     def verbs(self) -> dict[str, Callable[..., object]]:
         """The control verbs of the replay door."""
@@ -34,6 +43,7 @@ class Replay:
             "echo": self._switch("echo"),
             "announce": self._switch("announce"),
             "ignore_zpm": self._switch("ignore_zpm"),
+            "takes": self.takes,
             "received": self.received,
         }
 
@@ -44,10 +54,15 @@ class Replay:
 
         return switched
 
+    def takes(self, only: str = "") -> list[str]:
+        """Take these events only, as many a PAS does (all, where none is named); gives those it takes."""
+        self.triggers = frozenset(only.split() or TRIGGERS)
+        return sorted(self.triggers)
+
     def take(self, message: Message) -> bytes:
         """Apply a message and return its answer; one already accepted gets the stored answer and has no effect."""
-        if message.trigger not in TRIGGERS:
-            return self._answer(message, "AR", "201", "this PAS takes A28 A31 A01 A02 A03 S12 S15")
+        if message.trigger not in self.triggers:
+            return self._answer(message, "AR", "201", f"this PAS takes {' '.join(sorted(self.triggers))}")
         known = self.store.row(
             "SELECT answer FROM received WHERE control_id = ? AND sender = ? AND code = 'AA' LIMIT 1",
             message.control_id,
@@ -104,23 +119,25 @@ class Replay:
         downstream = [lane for lane in self.desk.outbox.lanes if lane != FEED and lane not in already]
         return [FEED] * self.echo + downstream * self.announce
 
-    def _patient(self, message: Message) -> Patient | None:
-        owners: set[int] = set()
-        for each in facts.identifiers(message):
-            owners |= self.record.known_as(each.value, each.authority)
-        if len(owners) > 1:
-            raise Refused("205", "numbers of several patients")
-        return self.record.patient(owners.pop()) if owners else None
-
     def _apply(self, message: Message) -> None:
         lanes, at = self._told(message), facts.occurred(message) or now()
-        patient = self._patient(message)
-        if message.trigger in ("A28", "A31"):
+        trigger = message.trigger
+        patient = self.desk.changes.owner(facts.identifiers(message))
+        if trigger in PERSONS:
             self._apply_person(message, patient, at, lanes)
+        elif trigger == "A40":
+            self.desk.merge(patient, *self._ended(message), at, lanes)
+        elif trigger == "A47":
+            self._apply_renumbering(message, patient, at, lanes)
         elif patient is None:
             raise Refused("204", "unknown patient")
-        elif message.trigger in ("S12", "S15"):
+        elif trigger in BOOKINGS:
             self._apply_booking(message, patient, lanes)
+        elif trigger in DOCUMENTS:
+            self._apply_document(message, patient, at, lanes)
+        elif trigger == "A50":
+            ended = message.component("MRG", 5) or message.component("MRG", 3)
+            self.desk.renumber_stay(patient, message.component("PV1", 19), ended, at, lanes)
         else:
             self._apply_visit(message, patient, at, lanes)
 
@@ -133,30 +150,63 @@ class Replay:
         else:  # an A31 for an unknown patient inserts (IHE ITI-30)
             self.desk.register(details, identifiers, at, lanes)
 
+    @staticmethod
+    def _ended(message: Message) -> tuple[list[Identifier], list[Identifier]]:
+        """The numbers that stand and those that end."""
+        ended = facts.identifiers(message, "MRG", 1)
+        if not ended or not facts.identifiers(message):
+            raise Refused("101", "no number in MRG-1 or PID-3")
+        return facts.identifiers(message), ended
+
+    def _apply_renumbering(self, message: Message, now_has: Patient | None, at: str, lanes: list[str]) -> None:
+        numbers, ended = self._ended(message)
+        had = self.desk.changes.owner(ended)
+        if had is None:
+            raise Refused("204", "unknown patient")
+        if now_has and now_has.id != had.id:
+            raise Refused("205", "identifier of another patient")
+        self.desk.renumber(had, numbers, ended, at, lanes)
+
     def _apply_visit(self, message: Message, patient: Patient, at: str, lanes: list[str]) -> None:
-        visit, details = message.component("PV1", 19), facts.stay(message)
-        if message.trigger == "A01":
-            self.desk.admit(patient, visit, details, at, lanes)
-        elif message.trigger == "A02":
-            if not details.get("ward"):
-                raise Refused("101", "no place in PV1-3")
-            self.desk.transfer(patient, visit, details, at, lanes)
-        else:
-            leaving = {"method": message.component("PV1", 36), "destination": message.component("PV1", 37)}
+        visit, trigger = message.component("PV1", 19), message.trigger
+        said = {**facts.plans(message), **facts.stay(message)}
+        if trigger in CANCELS:
+            stay = self.record.stay(visit)
+            if stay is None or stay.patient != patient.id:
+                raise Refused("204", "unknown visit")
+            self.desk.take_back(trigger, visit, at, lanes, said)
+            return
+        if trigger in ("A02", "A06", "A07") and not said.get("ward"):
+            raise Refused("101", "no place in PV1-3")
+        if trigger == "A08":
+            patient = self.desk.changes.update(patient, facts.details(message))
+        if trigger == "A03":
+            said |= facts.ending(message)
             if message.component("PID", 30) == "Y":
                 self.desk.changes.update(patient, {"more": facts.details(message)["more"]})
                 patient = self.record.patient(patient.id)
-            self.desk.discharge(patient, visit, at, lanes, **leaving)
+        if trigger in BEGINNINGS:
+            self.desk.begin(trigger, patient, visit, said, at, lanes)
+        else:
+            self.desk.step(trigger, patient, visit, said, at, lanes)
 
     def _apply_booking(self, message: Message, patient: Patient, lanes: list[str]) -> None:
-        if message.trigger == "S15":
-            self.desk.cancel_booking(facts.placer(message), patient, lanes, why=facts.event_reason(message))
-            return
-        wanted = facts.booking(message)
-        if not wanted["clinic"] or not wanted["starts_at"]:
-            raise Refused("101", "no clinic or no start")
-        try:
-            moment(wanted["starts_at"])
-        except ValueError as error:
-            raise Refused("102", "the start is not a time") from error
-        self.desk.book(patient, facts.placer(message), wanted, lanes)
+        trigger, wanted = message.trigger, facts.booking(message)
+        if trigger in ("S12", "S13"):
+            if not wanted["clinic"] or not wanted["starts_at"]:
+                raise Refused("101", "no clinic or no start")
+            try:
+                moment(wanted["starts_at"])
+            except ValueError as error:
+                raise Refused("102", "the start is not a time") from error
+        if trigger == "S12":
+            self.desk.book(patient, facts.placer(message), wanted, lanes)
+        else:
+            why = facts.event_reason(message)
+            self.desk.rebook(trigger, facts.placer(message), wanted, patient, lanes, why=why)
+
+    def _apply_document(self, message: Message, patient: Patient, at: str, lanes: list[str]) -> None:
+        lines, number = facts.document(message), message.field("TXA", 12)
+        if not number or len(lines) < 2:
+            raise Refused("101", "a document needs a number and a text")
+        self.desk.keep_document(patient, number, message.component("PV1", 19), lines, at, lanes)

@@ -80,16 +80,16 @@ class Staff:
         return given | dict(zip(("ward", "bay", "bed"), free[0], strict=True))
 
     def _admit(self, number: str, at: str, given: dict[str, str]) -> dict[str, str]:
-        stay, control_id = self.desk.admit(self.found(number), given.get("visit", ""), self._placed(given), at)
+        stay, control_id = self.desk.begin("A01", self.found(number), given.get("visit", ""), self._placed(given), at)
         return {"patient": number, "visit": stay.visit, "place": "^".join(stay.place), "control_id": control_id}
 
     def _transfer(self, number: str, at: str, given: dict[str, str]) -> dict[str, str]:
-        control_id = self.desk.transfer(self.found(number), given.get("visit", ""), self._placed(given), at)
+        control_id = self.desk.step("A02", self.found(number), given.get("visit", ""), self._placed(given), at)
         return {"patient": number, "control_id": control_id}
 
     def _discharge(self, number: str, at: str, given: dict[str, str]) -> dict[str, str]:
-        leaving = {"method": given.get("method", "1"), "destination": given.get("destination", "19")}
-        control_id = self.desk.discharge(self.found(number), given.get("visit", ""), at, **leaving)
+        leaving = {"discharge_method": given.get("method", "1"), "destination": given.get("destination", "19")}
+        control_id = self.desk.step("A03", self.found(number), given.get("visit", ""), leaving, at)
         return {"patient": number, "control_id": control_id}
 
     def _book(self, number: str, _at: str, given: dict[str, str]) -> dict[str, str]:
@@ -111,7 +111,7 @@ class Staff:
 
     def _cancel(self, _patient: str, _at: str, given: dict[str, str]) -> dict[str, str]:
         placer = given.get("appointment", "")
-        return {"appointment": placer, "control_id": self.desk.cancel_booking(placer)}
+        return {"appointment": placer, "control_id": self.desk.rebook("S15", placer, {})}
 
     def edit_patient(self, id: object, **fields: object) -> dict[str, str]:  # noqa: A002 - the verb's own word
         """Edit a patient's details by field name, sent as A31."""
@@ -126,6 +126,6 @@ class Staff:
     def cancel_stay(self, visit: str) -> dict[str, str]:
         """Take an admission back, sent as A11."""
         with self.record.store.writing():
-            control_id = self.desk.cancel_stay(str(visit))
+            control_id = self.desk.take_back("A11", str(visit))
         self.desk.outbox.ring()
         return {"visit": str(visit), "control_id": control_id}

@@ -15,8 +15,9 @@ from django.utils.http import urlencode
 from messaging.forms.destinations import NamedForm
 from messaging.forms.feed import DecideForm
 from messaging.selectors import destinations as reading
-from messaging.selectors import messages
-from messaging.services import lanes, outbox
+from messaging.selectors import messages, probes
+from messaging.selectors import resending as again
+from messaging.services import lanes, outbox, resending
 from messaging.services import reading as looks
 from messaging.states import Leg
 from messaging.views.desk import decided
@@ -32,7 +33,7 @@ class Verb:
     words: str
     says: str
     done: str
-    do: Callable[..., None]
+    do: Callable[..., object]
 
 
 SWITCHES = {
@@ -59,6 +60,20 @@ VERBS = {
         "follow. Do this once the site's mapping or the record is mended.",
         "Message {seq} is written and waiting to be sent.",
         outbox.resend,
+    ),
+    "order-again": Verb(
+        "Send it again",
+        "It was received before. The same bytes, under the same MSH-10, are sent once more at the end of the lane: a "
+        "receiver that still has it recognises it, one that has lost it takes it.",
+        "Message {seq} is ordered to be sent again.",
+        resending.one,
+    ),
+    "send-current": Verb(
+        "Send the current state",
+        "A later message of this patient was or may have been received, so this one would turn the clock back. What is "
+        "so now of the patient is sent instead, at the end of the lane; if this message is held, it is set aside.",
+        "The current state of message {seq}'s patient is ordered to be sent.",
+        resending.one,
     ),
     "set-aside": Verb(
         "Set it aside",
@@ -129,10 +144,10 @@ def message(request: HttpRequest, message_id: int) -> HttpResponse:
     if found.to.is_pas and not found.written:
         why = why or outbox.UNMARKED
     stuck = found.row.leg in (Leg.HELD, Leg.SET_ASIDE)
-    verbs = ([] if why else ["send-again" if found.written else "write-again"]) + (
-        ["set-aside"] if found.row.leg in MAY_BE_SET_ASIDE else []
-    )
+    verbs = _by_order(found) if why else ["send-again" if found.written else "write-again"]
+    verbs += ["set-aside"] if found.row.leg in MAY_BE_SET_ASIDE else []
     context = {"l": found, "verbs": {name: VERBS[name] for name in verbs}, "why_not": why if stuck else None}
+    context["alike"] = urlencode({"what": "unwritten", "alike": found.row.reason})
     return pages.page(request, "messaging/destination-message.html", context)
 
 
@@ -156,9 +171,9 @@ def content(request: HttpRequest, message_id: int) -> HttpResponse:
     return pages.page(request, "messaging/destination-content.html", context)
 
 
-@needs(Permission.OPERATE)
+@needs(Permission.RESEND)
 def decide(request: HttpRequest, message_id: int, verb: str) -> HttpResponse:
-    """Ask the reason, then send a message again, write it again, or set it aside."""
+    """Ask the reason, then send a message again, write it again, send what is so now, or set it aside."""
     chosen = VERBS.get(verb)
     if chosen is None:
         raise Http404
@@ -195,9 +210,19 @@ def _one(request: HttpRequest, code: str) -> dict[str, Any]:
         "show": show,
         "query": urlencode({"show": show} | ({} if past is None else {"past": past})),
         "found": reading.LISTS[show](seen.to.pk, past=past),
+        "probe": probes.newest(seen.to),
         "alarms": [alarm for alarm in alarms.standing() if alarm.subject == code],
         "reach": reading.REACH,
     }
+
+
+def _by_order(found: reading.Life) -> list[str]:
+    """Name how a message that cannot be queued again itself may be sent again by order; none where it may not."""
+    row = found.row
+    if row.order_id or row.leg not in (Leg.ACCEPTED, Leg.HELD, Leg.SET_ASIDE) or resending.why_not_order(found.to):
+        return []
+    seen = again.foreseen(found.to, again.only(row))
+    return ["order-again"] if seen.same else ["send-current"] if seen.current else []
 
 
 def _life(message_id: int) -> reading.Life:

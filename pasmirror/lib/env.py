@@ -1,6 +1,7 @@
 """Typed reading of environment variables, every fault named at once; knows no variable by name."""
 
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -28,6 +29,16 @@ class Env:
     def words(self, name: str, default: str = "") -> list[str]:
         """A list written with commas."""
         return [word.strip() for word in self.text(name, default).split(",") if word.strip()]
+
+    def networks(self, name: str, default: str = "") -> list[IPv4Network | IPv6Network]:
+        """A list of addresses or networks written with commas."""
+        found = []
+        for word in self.words(name, default):
+            try:
+                found.append(ip_network(word))
+            except ValueError:
+                self.faults.append(f"{name} must hold addresses or networks with commas between, not {word!r}.")
+        return found
 
     def whole(self, name: str, default: int, *, least: int = 0, most: int = 2**31 - 1) -> int:
         """A whole number from `least` to `most`."""

@@ -20,17 +20,21 @@ class Permission(StrEnum):
     WRITE = "write"  # register, book, admit, transfer, discharge
     WATCH = "watch"  # see the console
     OPERATE = "operate"  # flip, hold, pause, release, hand back
+    RESEND = "resend"  # send to a destination again, or set aside what it is not told
     SETTLE = "settle"  # settle discrepancies, sign holds
     EXCEPTIONS = "exceptions"  # read and settle messages of the feed that were set aside
     MESSAGES = "messages"  # find and read any message of the feed as it came, with a reason
+    PROBE = "probe"  # send a destination messages of nobody, to learn how it answers
     AUDIT = "audit"  # read the audit trail
 
 
 MAY: dict[str, frozenset[Permission]] = {
     Role.CLERK: frozenset({Permission.READ, Permission.WRITE}),
-    Role.OPERATOR: frozenset({Permission.WATCH, Permission.OPERATE}),
+    Role.OPERATOR: frozenset({Permission.WATCH, Permission.OPERATE, Permission.RESEND, Permission.PROBE}),
     Role.DATA_QUALITY: frozenset({Permission.READ, Permission.WATCH, Permission.SETTLE, Permission.EXCEPTIONS}),
-    Role.INTEGRATION: frozenset({Permission.WATCH, Permission.EXCEPTIONS, Permission.MESSAGES}),
+    Role.INTEGRATION: frozenset(
+        {Permission.WATCH, Permission.EXCEPTIONS, Permission.MESSAGES, Permission.RESEND, Permission.PROBE}
+    ),
     Role.AUDITOR: frozenset({Permission.READ, Permission.WATCH, Permission.AUDIT}),
 }
 

@@ -12,9 +12,11 @@ Place = Mapping[str, Value]
 
 
 def sited(place: Place) -> dict[str, Value]:
-    """Give the place with its ward's site, and what it does not name as empty."""
-    site = Ward.objects.filter(code=place.get("ward", "")).values_list("site", flat=True).first()
-    return {"ward": "", "bay": "", "bed": "", **place, "site": site or ""}
+    """Give the place with the site of its ward or clinic, and what it does not name as empty."""
+    code = place.get("ward", "")
+    known = (model.objects.filter(code=code).values_list("site", flat=True).first() for model in (Ward, Clinic))
+    site = next((site for site in known if site is not None), "")
+    return {"ward": "", "bay": "", "bed": "", **place, "site": site}
 
 
 def take(place: Place, *, field: str = "") -> None:

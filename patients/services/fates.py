@@ -16,8 +16,12 @@ ON CONFLICT (change_id, destination) DO UPDATE SET fate = excluded.fate, at = ex
 
 
 def tell(rows: Iterable[tuple[int, str, Fate, str]]) -> None:
-    """Upsert fates: (change id, destination code, fate, reason) each; the reason holds no patient's particulars."""
-    told = [(change, destination, fate.value, reason[:200]) for change, destination, fate, reason in rows]
+    """Upsert fates: (change id, destination code, fate, reason) each; the reason holds no patient's particulars.
+
+    Of several of one change at one destination the last stands: what is sent again by order follows its original.
+    """
+    last = {row[:2]: row for row in rows}
+    told = [(change, destination, fate.value, reason[:200]) for change, destination, fate, reason in last.values()]
     if told:
         with connection.cursor() as cursor:
             cursor.execute(_TELL, [clock.now(), *(list(column) for column in zip(*told, strict=True))])

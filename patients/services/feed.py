@@ -194,8 +194,8 @@ class _Telling:
         known = _standing(self.loaded.names.owners(mother), self.loaded, self.written)
         if len(known) != 1 or known[0] == patient.pk:
             return replace(taken, warnings=(*taken.warnings, "the mother is not known here: not linked"))
-        hers: Patient = self.loaded.rows[Kind.PATIENT][known[0]]
-        change = linking.link("mother", patient, hers, self.news, self.written, self.entry.source)
+        pair = linking.Pair(patient, self.loaded.rows[Kind.PATIENT][known[0]], self.loaded.numbers_of)
+        change = linking.link("mother", pair, self.news, self.written, self.entry.source)
         return replace(taken, outcome="applied", code="", change=taken.change or change) if change else taken
 
     def _apply(self, patient: Patient) -> Taken:

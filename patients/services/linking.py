@@ -1,6 +1,7 @@
 """Links records that belong together and unlinks them; a link changes neither record's facts."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from django.db.models import Q
 
@@ -13,12 +14,21 @@ from patients.states import Event
 MOTHER = "mother"
 
 
-def link(kind: str, patient: Patient, other: Patient, news: News, written: Written, origin: str) -> int | None:
+class Pair(NamedTuple):
+    """Two records, in the order they are named; `numbers` gives all valid numbers of one, as they are journalled."""
+
+    patient: Patient
+    other: Patient
+    numbers: Callable[[Kind, Patient], list[list[str]]]
+
+
+def link(kind: str, pair: Pair, news: News, written: Written, origin: str) -> int | None:
     """Link two records, in the caller's transaction; gives the change made.
 
     None if they are linked already, whichever way round they were named then, or if newer news says otherwise: that
     the link ended, or that the mother is somebody else. A newborn has one mother: the last one named.
     """
+    patient, other, _ = pair
     standing, ended = Q(until=None), Q(until__gt=news.occurred_at)
     same = _of(kind, patient.pk, other.pk)
     if PatientLink.objects.filter(same, standing | ended).exists():
@@ -29,7 +39,7 @@ def link(kind: str, patient: Patient, other: Patient, news: News, written: Writt
             return None
         others.update(until=news.occurred_at)
     PatientLink.objects.create(kind=kind, patient_id=patient.pk, other_id=other.pk, since=news.occurred_at)
-    return _journal(Event.LINK, kind, patient, other, news, written, origin)
+    return _journal(Event.LINK, kind, pair, news, written, origin)
 
 
 def _of(kind: str, patient: int, other: int) -> Q:
@@ -38,14 +48,14 @@ def _of(kind: str, patient: int, other: int) -> Q:
     return one if kind == MOTHER else one | Q(kind=kind, patient=other, other=patient)
 
 
-def unlink(patient: Patient, other: Patient, news: News, written: Written, origin: str) -> int | None:
+def unlink(pair: Pair, news: News, written: Written, origin: str) -> int | None:
     """End what the PAS linked, whichever way round it named them; gives the change made.
 
     None if there is no such link, or none from before this news.
     """
-    standing = PatientLink.objects.filter(_of("linked", patient.pk, other.pk), until=None)
+    standing = PatientLink.objects.filter(_of("linked", pair.patient.pk, pair.other.pk), until=None)
     ended = standing.exclude(since__gt=news.occurred_at).update(until=news.occurred_at)
-    return _journal(Event.UNLINK, "linked", patient, other, news, written, origin) if ended else None
+    return _journal(Event.UNLINK, "linked", pair, news, written, origin) if ended else None
 
 
 def follow(loser: int, survivor: int, written: Written) -> None:
@@ -62,11 +72,18 @@ def follow(loser: int, survivor: int, written: Written) -> None:
             PatientLink.objects.create(kind=row.kind, patient_id=patient, other_id=other, since=row.since)
 
 
-def _journal(
-    event: Event, kind: str, patient: Patient, other: Patient, news: News, written: Written, origin: str
-) -> int:
+def _journal(event: Event, kind: str, pair: Pair, news: News, written: Written, origin: str) -> int:
+    """Enter it with all that a message about it must say: both records' numbers, and who the other one is."""
+    patient, other, numbers = pair
     change = next(written.change_ids)
-    full: dict[str, Any] = {Kind.PATIENT.value: facts.of(Kind.PATIENT, patient), "link": kind, "other": other.pk}
+    full: dict[str, Any] = {
+        Kind.PATIENT.value: facts.of(Kind.PATIENT, patient),
+        "patient_ids": numbers(Kind.PATIENT, patient),
+        "link": kind,
+        "other": other.pk,
+        "other_ids": numbers(Kind.PATIENT, other),
+        "other_patient": facts.of(Kind.PATIENT, other),
+    }
     written.journal(
         change=change,
         news=News(event=event, occurred_at=news.occurred_at),

@@ -65,8 +65,9 @@ class Merging:
         """Leave out a record that was begun for news which was then only filed."""
         return meant if meant and self.loaded.known_id(meant.patient, self.written) else None
 
-    def _prior_numbers(self) -> list[Identifier]:
-        found = (self.names.exact(Kind.PATIENT, said) for said in self.news.prior.patient_ids)
+    def _prior_numbers(self, kind: Kind = Kind.PATIENT) -> list[Identifier]:
+        told = self.news.prior_stay_ids if kind is Kind.STAY else self.news.prior.patient_ids
+        found = (self.names.exact(kind, said) for said in told)
         return [number for number in found if number is not None]
 
     # Merges
@@ -147,8 +148,7 @@ class Merging:
     def _stays(self) -> list[Stay]:
         if not self.news.prior_stay_ids:
             raise Parked("no-visit-number", "No number in MRG-3 or MRG-5 says which stay is meant")
-        numbers = [self.names.exact(Kind.STAY, said) for said in self.news.prior_stay_ids]
-        found = {self.names.of(Kind.STAY, number) for number in numbers if number is not None}
+        found = {self.names.of(Kind.STAY, number) for number in self._prior_numbers(Kind.STAY)}
         return [self.loaded.rows[Kind.STAY][pk] for pk in sorted(pk for pk in found if pk is not None)]
 
     def _move_stay(self) -> Taken:
@@ -196,13 +196,16 @@ class Merging:
         now = [self.loaded.rows[Kind.STAY][pk] for pk in owners if pk is not None]
         if any(stay.patient_id != into.patient.pk for stay in now):
             raise Parked("number-of-another", "The new visit number belongs to another patient's stay")
+        ended = [number.as_json() for number in self._prior_numbers(Kind.STAY)]
         if not now:
             self._number_stay(stays[0])
-            return self._applied(into.patient, stays[0])
+            return self._applied(into.patient, stays[0], prior_stay_ids=ended)
         absorbed = [stay for stay in stays if stay.pk != now[0].pk]
         for stay in absorbed:
             self.absorb(stay, now[0])
-        return self._applied(into.patient, now[0]) if absorbed else self._already(into.patient)
+        if not absorbed:
+            return self._already(into.patient)
+        return self._applied(into.patient, now[0], prior_stay_ids=ended)
 
     def absorb(self, stay: Stay, now: Stay) -> None:
         """Two stays were one: the other is withdrawn, with its history, and its numbers name the one that stands."""
@@ -222,10 +225,11 @@ class Merging:
             return self._filed("unknown-patient", "One of the two patients is not known here: there is nothing to link")
         if one.patient.pk == another.patient.pk:
             raise Parked("link-to-itself", "Both patients named are one record here")
+        pair = linking.Pair(one.patient, another.patient, self.loaded.numbers_of)
         if self.news.event == Event.LINK:
-            change = linking.link("linked", one.patient, another.patient, self.news, self.written, self.entry.source)
+            change = linking.link("linked", pair, self.news, self.written, self.entry.source)
         else:
-            change = linking.unlink(one.patient, another.patient, self.news, self.written, self.entry.source)
+            change = linking.unlink(pair, self.news, self.written, self.entry.source)
         if change is None:
             return self._already(one.patient)
         return Taken("applied", "", "", self.warnings, one.patient.pk, change)

@@ -5,7 +5,9 @@ import io
 import pytest
 from django.core.management import CommandError, call_command
 
+from messaging.models import Outbound, Probe, ResendOrder
 from messaging.selectors import lanes as status
+from messaging.services import resending
 from pasmirror.lib.models import AuditRow, Role, User
 from tests.factories import lanes as make
 
@@ -44,9 +46,49 @@ def test_an_operator_pauses_a_lane_and_resumes_it() -> None:
         (("pause", "pathology", "--by", "clare", "--reason", "x"), "no account 'clare' that may operate"),
         (("pause", "nowhere", "--by", "olive", "--reason", "x"), "no such destination"),
         (("resume", "pathology", "--by", "olive", "--reason", "x"), "Nobody has paused"),
+        (("probe", "pathology", "--by", "clare", "--reason", "x"), "no account 'clare' that may do this"),
+        (("probe", "pathology", "--by", "olive", "--reason", "x"), "Emission is open"),
         (("resend", "pathology", "--by", "olive", "--reason", "x"), "by its number"),
     ],
 )
 def test_what_cannot_be_done_is_refused_in_a_sentence(words: tuple[str, ...], why: str) -> None:
     with pytest.raises(CommandError, match=why):
         said(*words)
+
+
+def test_a_destination_is_probed_there_and_then() -> None:
+    text = said("probe", "pathology", "--by", "olive", "--reason", "it is new", "--confirmed")
+    assert "A right message: there was no connection" in text
+    assert "Nothing can be told" in text
+    assert Probe.objects.get().ended_at
+
+
+def test_an_engineer_orders_messages_to_be_sent_again() -> None:
+    User.objects.create_user("ivy", password="right horse battery", role=Role.INTEGRATION)
+    saved = make.register()
+    make.update(saved, 1, "111")
+    make.number_and_render()
+    Outbound.objects.update(leg="accepted", attempts=1)
+    done = said("again", "pathology", "--numbers", "1-2", "--by", "ivy", "--reason", "their database was restored")
+    assert "1 messages as they were, 1 patients by their current state, 0 messages left out." in done
+    assert ResendOrder.objects.get().by["subject"] == "ivy"
+    while resending.run_once():
+        pass
+    assert make.legs("pathology") == ["accepted", "accepted", "queued", "queued"]
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--numbers", "1-2", "--by", "clare", "--reason", "x"), "no account 'clare' that may"),
+        (("--by", "olive", "--reason", "x"), "Say what to send again"),
+        (("--numbers", "one", "--by", "olive", "--reason", "x"), "Say what to send again"),
+        (("--epoch", "2", "--by", "olive", "--reason", "x"), "There is no such message"),
+        (("--unwritten", "--by", "olive", "--reason", "x"), "There is no such message"),
+        (("--resync-list", "--by", "olive", "--reason", "x"), "resync list of Pathology is empty"),
+        (("--epoch", "2", "--by", "olive"), "Enter why"),
+    ],
+)
+def test_an_order_that_cannot_be_is_refused_in_a_sentence(words: tuple[str, ...], why: str) -> None:
+    with pytest.raises(CommandError, match=why):
+        said("again", "pathology", *words)

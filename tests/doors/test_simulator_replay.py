@@ -164,8 +164,10 @@ def test_real_checks(do: Do, replay: Replay, peers: dict[str, Receiver]) -> None
         ("A28", ["PID|1||M1^^^MIRROR"], ("AE", "101")),
         ("A28", [], ("AE", "101")),
         ("A01", [], ("AE", "204")),
-        ("A40", [PERSON], ("AR", "201")),
-        ("S13", [SLOT, PERSON], ("AR", "201")),
+        ("A40", [PERSON], ("AE", "101")),
+        ("S13", [SLOT, PERSON], ("AE", "204")),
+        ("A17", [PERSON], ("AR", "201")),
+        ("S23", [SLOT, PERSON], ("AR", "201")),
     ],
 )
 def test_bad_input_is_answered(do: Do, replay: Replay, trigger: str, lines: list[str], answer: tuple[str, str]) -> None:

@@ -175,9 +175,10 @@ class Drill(Hospital):
         counts: list[Any] = [self.receivers[name].do("counts") for name in receivers or RECEIVERS]
         return sum(int(each["messages"]) for each in counts)
 
-    def beats(self, name: str, *, since: object) -> bool:
-        """Whether one of our own processes has beaten after `since`, by the database's clock."""
-        return bool(self.ask("SELECT 1 FROM lib_processbeat WHERE name = %s AND at > %s", name, since))
+    def beats(self, name: str, *, since: object, pid: int = 0) -> bool:
+        """Whether one of our own processes, that of `pid` if given, has beaten after `since` (the database's clock)."""
+        rows = self.ask("SELECT pid FROM lib_processbeat WHERE name = %s AND at > %s", name, since)
+        return any(pid in (0, beaten) for (beaten,) in rows)
 
     def wake_everyone(self) -> None:
         """SIGCONT to every process of the product, and to the simulators."""

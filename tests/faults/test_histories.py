@@ -10,12 +10,12 @@ from tests.faults.checker import judge, reading
 from tests.faults.checker.finding import Kind
 from tests.faults.checker.history import History
 from tests.faults.checker.rows import Anchor, Receiver
-from tests.faults.histories import of_masters, of_order, of_sight, of_writes
+from tests.faults.histories import of_masters, of_order, of_resends, of_sight, of_writes
 from tests.faults.histories.case import Case
 from tests.faults.histories.story import Story
 from tests.faults.recorder.log import Log, Unjudgeable
 
-CASES = [case for each in (of_writes, of_order, of_masters, of_sight) for case in each.SHELF.cases]
+CASES = [case for each in (of_writes, of_order, of_resends, of_masters, of_sight) for case in each.SHELF.cases]
 
 
 def told(case: Case) -> History:

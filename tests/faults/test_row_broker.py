@@ -13,7 +13,7 @@ from tests.faults.conftest import Make
 from tests.faults.drill import Drill
 from tests.faults.recorder.clerks import Clerks
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.broker("the broker and its workers are what is struck")]
 
 
 def broker(drill: Drill) -> redis.Redis:

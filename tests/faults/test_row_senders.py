@@ -2,15 +2,21 @@
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
 
 import psutil
 import pytest
 from _pytest.mark import ParameterSet
 
 from pasmirror.lib.crash import Point
+from tests.broker import SENDER, WITHOUT_BROKER
 from tests.eventually import eventually
 from tests.faults.conftest import Make
 from tests.faults.drill import Drill
+from tests.faults.senders import another
 from tests.hospital import NORMAL
 
 pytestmark = pytest.mark.timeout(240)
@@ -22,11 +28,25 @@ STAGES = {
 
 
 def frozen_worker(drill: Drill, point: Point) -> psutil.Process:
-    """The Celery worker, stopped at `point` with a message of ours in hand."""
-    drill.strikes.lay(point, "stop", role="work")
+    """The sender, stopped at `point` with a message of ours in hand; where no broker runs it is a sweep of two."""
+    drill.strikes.lay(point, "stop", role=SENDER)
     drill.some_saves(3)
     struck = eventually(lambda: drill.strikes.fallen(point), within=20, why=f"a sender stops at {point}")
     return psutil.Process(struck[0])
+
+
+@pytest.fixture
+def manned(drilled: Make) -> Iterator[Make]:
+    """A drill in which somebody else can take the lanes over: the sweep, or where that is the sender a second one."""
+    with ExitStack() as stack:
+
+        def make(**choices: Any) -> Drill:
+            drill = drilled(**choices)
+            if WITHOUT_BROKER:
+                stack.enter_context(another(drill))
+            return drill
+
+        yield make
 
 
 IN_CI = "after the check"  # the others take their minute by `make faults`
@@ -39,9 +59,9 @@ def stages(*names: str) -> list[ParameterSet]:
 
 @pytest.mark.parametrize("stage", stages(*STAGES))
 def test_row_14_a_sender_frozen_over_a_hand_back_puts_out_at_most_the_one_message_it_had(
-    drilled: Make, stage: str
+    manned: Make, stage: str
 ) -> None:
-    drill = drilled()
+    drill = manned()
     drill.given_mirror()
     worker = frozen_worker(drill, STAGES[stage])
     drill.some_saves(3)
@@ -50,7 +70,7 @@ def test_row_14_a_sender_frozen_over_a_hand_back_puts_out_at_most_the_one_messag
     fenced_at = drill.ask("SELECT now()")[0][0]
     before = drill.frames()
     os.kill(worker.pid, signal.SIGCONT)
-    eventually(lambda: drill.beats("work", since=fenced_at), within=30, why="the worker is at work again")
+    eventually(partial(drill.beats, SENDER, since=fenced_at, pid=worker.pid), within=30, why="it is at work again")
     late = drill.frames() - before
     assert late <= 1, f"{late} messages left after the hand-back"
     assert drill.ask("SELECT count(*) FROM messaging_attempt WHERE opened_at > %s", fenced_at) == [(0,)]
@@ -60,9 +80,9 @@ def test_row_14_a_sender_frozen_over_a_hand_back_puts_out_at_most_the_one_messag
 
 @pytest.mark.parametrize("stage", stages("after the check", "with its bytes on the wire"))
 def test_row_31_a_lane_whose_holder_sleeps_past_its_lease_goes_on_within_30_s_in_order_and_without_a_second_effect(
-    drilled: Make, stage: str
+    manned: Make, stage: str
 ) -> None:
-    drill = drilled()
+    drill = manned()
     drill.given_mirror()
     worker = frozen_worker(drill, STAGES[stage])
     drill.some_saves(6)
@@ -72,7 +92,7 @@ def test_row_31_a_lane_whose_holder_sleeps_past_its_lease_goes_on_within_30_s_in
     tokens = drill.ask("SELECT destination_id, token FROM messaging_lane ORDER BY 1")
     os.kill(worker.pid, signal.SIGCONT)
     drill.some_saves(6)
-    eventually(lambda: drill.beats("work", since=woken), within=30, why="the first holder is at work again")
+    eventually(partial(drill.beats, SENDER, since=woken, pid=worker.pid), within=30, why="the first is at work again")
     drill.quiet()
     assert drill.ask("SELECT destination_id, token FROM messaging_lane ORDER BY 1") != tokens
     drill.judged(changes=15)

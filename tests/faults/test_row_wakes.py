@@ -14,7 +14,11 @@ from tests.faults.drill import Drill
 from tests.faults.test_row_broker import broker
 from tests.product import ROOT
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.long]
+pytestmark = [
+    pytest.mark.timeout(300),
+    pytest.mark.long,
+    pytest.mark.broker("a worker that takes no wakes, and wakes beyond measure, are the fault itself"),
+]
 WAKES = 1000
 RING = """
 import random

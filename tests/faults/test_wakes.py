@@ -41,7 +41,7 @@ class Processes:
         self.output = output
         self.started: list[subprocess.Popen[bytes]] = []
 
-    def start(self, command: list[str], role: str) -> subprocess.Popen[bytes]:
+    def start(self, command: list[str], role: str, **more: str) -> subprocess.Popen[bytes]:
         stood = settings.DATABASES["default"]
         host, user = quote(str(stood["HOST"]), safe=""), stood["USER"]
         database = f"postgresql://{user}@/{connection.settings_dict['NAME']}?host={host}"
@@ -57,6 +57,7 @@ class Processes:
                     "PASMIRROR_ROLE": role,
                     "PASMIRROR_DB_POOL": "16",
                     "PASMIRROR_LOG_LEVEL": "INFO",
+                    **more,
                 },
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -70,8 +71,8 @@ class Processes:
         eventually(lambda: ProcessBeat.objects.filter(name="sweep", pid=process.pid).exists(), within=30)
         return process
 
-    def work(self) -> subprocess.Popen[bytes]:
-        process = self.start(WORK, "work")
+    def work(self, **more: str) -> subprocess.Popen[bytes]:
+        process = self.start(WORK, "work", **more)
         eventually(lambda: b" ready." in (self.output / "work.log").read_bytes(), within=30)
         return process
 
@@ -136,6 +137,7 @@ def everything_arrived(peers: list[Receiver], *, within: float) -> None:
             assert own == sorted(own)
 
 
+@pytest.mark.broker("it is the wakes that are to deliver")
 def test_wakes_alone_deliver_at_once(
     valkey_server: embedded.Valkey, processes: Processes, receivers: list[Receiver]
 ) -> None:
@@ -144,6 +146,7 @@ def test_wakes_alone_deliver_at_once(
     everything_arrived(receivers, within=15)
 
 
+@pytest.mark.broker("the broker is there at first, and is then struck")
 @pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP])
 def test_with_worker_and_broker_gone_or_frozen_saves_stay_quick_and_the_sweep_delivers_in_order(
     fault: signal.Signals, valkey_server: embedded.Valkey, processes: Processes, receivers: list[Receiver]
@@ -173,6 +176,7 @@ def test_with_worker_and_broker_gone_or_frozen_saves_stay_quick_and_the_sweep_de
     assert audit.verify() == []
 
 
+@pytest.mark.broker("the sender frozen is a worker on a wake; tests/faults/test_two_workers.py has it for any")
 def test_a_worker_frozen_in_mid_send_loses_its_lane_and_its_late_settlement_counts_for_nothing(
     valkey_server: embedded.Valkey, processes: Processes, receivers: list[Receiver]
 ) -> None:

@@ -52,6 +52,7 @@ def ended() -> bool:
 
 
 def test_a_discharge_taken_back_that_the_pas_takes_no_message_of_is_a_persons(world: WorldOfTest) -> None:
+    world.do("takes", only="A28 A31 A01 A02 A03 S12 S15")
     how = walk(world, "cancel_discharge")
     assert [how[event][0] for event in ("register", "admit", "discharge")] == [End.CONFIRMED] * 3
     end, reason = how["cancel_discharge"]
@@ -91,7 +92,7 @@ def test_told_by_a_persons_will_it_is_confirmed_by_a_person_only(world: WorldOfT
 
     settle("keep_mirror")
     world.until(ended, within=60.0)
-    assert ends()["document"][0] == End.HELD, "refused here; and where it is accepted, nothing tells that it is there"
+    assert ends()["document"][0] == End.HELD, "accepted, and yet nothing tells that it is there"
     settle("keep_pas")
     assert ends()["document"][0] == End.CONFIRMED, "somebody has keyed it in, and says so"
 

@@ -76,6 +76,29 @@ def test_1441_the_answer_to_one_message_is_never_taken_for_the_next(pathology: R
     assert pathology.counts()["effects"] == 8
 
 
+def test_1441_a_late_answer_while_the_receiver_falls_over_at_the_next_is_not_that_ones(pathology: Receiver) -> None:
+    """As it was reported: the answer to the first comes late, and the receiver dies with the second unread."""
+    pathology.faults.arm("late_ack", times=1, seconds=0.8)
+    first, second = make.register("ADAMS"), make.register("BAKER")
+    make.number_and_render()
+    body = bytes(make.of_change(second.change, "pathology").body).decode()
+    pathology.faults.arm("reset", times=1, for_patient=body.split("\rPID|")[1].split("|")[2].split("^")[0])
+    lost: list[str] = []
+
+    def until_it_has_died() -> bool:
+        delivery.run("pathology", seconds=0.2)
+        row = make.of_change(second.change, "pathology")
+        lost.append(row.leg)
+        return bool(pathology.faults.fired().get("reset"))
+
+    eventually(until_it_has_died, within=20)
+    assert "accepted" not in lost, "the second counts as received, and nobody has it"
+    make.deliver(within=30)
+    effects = [str(effect["control_id"]) for effect in pathology.effects()]
+    assert effects == [make.of_change(saved.change, "pathology").control_id for saved in (first, second)]
+    assert [attempt.pk for attempt in Attempt.objects.filter(ending="accepted") if not own_answer(attempt)] == []
+
+
 def test_1664_destinations_that_cannot_be_reached_or_never_answer_hold_up_no_other(
     pathology: Receiver, tmp_path: Path
 ) -> None:
@@ -115,6 +138,7 @@ def ids(code: str) -> list[str]:
 MANY = 1100  # more than the sequencer takes at once, 1000, and the renderer, 200
 
 
+@pytest.mark.timeout(400)
 def test_1682_of_a_long_queue_none_is_skipped_and_none_overtakes(pathology: Receiver) -> None:
     """There, a queue beyond a buffer of 1,000 (and another of 100,000) lost its place and left messages behind."""
     pathology.door.stop_listening()
@@ -125,7 +149,7 @@ def test_1682_of_a_long_queue_none_is_skipped_and_none_overtakes(pathology: Rece
     assert make.lane().head == MANY
     eventually(lambda: delivery.run("pathology").sentence.startswith("no answer"), within=5)
     pathology.door.listener.start()
-    make.deliver(within=120)
+    make.deliver(within=300)
     assert make.received(pathology) == ids("pathology")
     seqs = list(Outbound.objects.order_by("seq").values_list("seq", flat=True))
     assert seqs == list(range(1, MANY + 1))

@@ -151,11 +151,11 @@ def test_another_lanes_messages_are_not_its_own(pathology: Destination) -> None:
 def test_no_more_is_counted_than_is_bearable_and_that_is_said(
     pathology: Destination, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    captured("set_aside", "accepted", "queued", "queued", "queued")
+    captured("set_aside", "set_aside", "set_aside", "accepted", "queued", "queued", "queued")
     monkeypatch.setattr(reading, "MOST", 2)
     monkeypatch.setattr(reading, "REACH", 3)
     one = stands()
-    assert (one.depth, one.more, one.set_aside, one.last_ack_at) == (2, True, 0, None)
+    assert (one.depth, one.more, one.set_aside, one.last_ack_at) == (2, True, 2, None)
 
 
 def test_the_undeclared_come_last_and_each_costs_the_same_few_queries(pathology: Destination) -> None:

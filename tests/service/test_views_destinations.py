@@ -177,6 +177,8 @@ def test_one_that_would_turn_the_clock_back_is_not_offered_and_is_refused(operat
     assert "It cannot be sent again. A later message of this patient" in text
     assert "turn the clock back" in send(operator, "outbound-decide", refused.pk, "send-again")
     assert Outbound.objects.get(pk=refused.pk).leg == "held"
+    assert 'id="do-send-current"' in text
+    assert "patient is ordered to be sent." in send(operator, "outbound-decide", refused.pk, "send-current")
 
 
 def test_one_that_could_not_be_written_is_written_again_once_it_can(operator: Client, refused: Outbound) -> None:
@@ -186,7 +188,8 @@ def test_one_that_could_not_be_written_is_written_again_once_it_can(operator: Cl
     assert 'id="do-write-again"' in text
     assert 'id="do-send-again"' not in text
     assert "is not there" in text
-    assert "still cannot be written" in send(operator, "outbound-decide", refused.pk, "write-again")
+    assert re.search(r'again\?what=unwritten&amp;alike=cannot\+be\+written[^"]*" id="write-all"', text)
+    assert "still cannot be written: change" in send(operator, "outbound-decide", refused.pk, "write-again")
     unwritten(refused, now_it_can=True)
     done = send(operator, "outbound-decide", refused.pk, "write-again", reason="the mapping is mended")
     assert "Message 1 is written and waiting to be sent." in done
@@ -262,7 +265,7 @@ def test_the_engineer_is_told_of_one_that_was_never_written(operator: Client, re
     assert "It has not been written." in text
 
 
-@pytest.mark.parametrize("role", ["integration", "auditor", "data_quality"])
+@pytest.mark.parametrize("role", ["auditor", "data_quality"])
 def test_who_may_watch_sees_and_does_not_act(operator: Client, refused: Outbound, role: str) -> None:
     other = signed_in(role)
     assert 'id="do-' not in page(other, "destination", "pathology") + page(other, "outbound", refused.pk)

@@ -9,7 +9,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from pasmirror.lib.permissions import MAY, Permission
 from tests.factories.desk import PASSWORD, person, signed_in
 
-OPEN = {"sign-in", "sign-out", "home", "banner", "health"}  # they show nothing of any patient
+OPEN = {"sign-in", "sign-out", "home", "banner", "health", "metrics"}  # they show nothing of any patient
 IDS = dict.fromkeys(
     (
         "patient_id",
@@ -21,6 +21,7 @@ IDS = dict.fromkeys(
         "message_id",
         "ruling_id",
         "point_id",
+        "order_id",
     ),
     1,
 )

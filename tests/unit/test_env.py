@@ -79,3 +79,13 @@ def test_all_faults_come_together() -> None:
     with pytest.raises(BadEnvironment) as refusal:
         env.finish()
     assert [line.split()[0] for line in str(refusal.value).splitlines()] == ["A", "B", "C"]
+
+
+def test_networks_are_read_and_a_wrong_one_is_named() -> None:
+    env = Env({"PEERS": "10.1.0.0/16, fd00::7"})
+    assert [str(network) for network in env.networks("PEERS")] == ["10.1.0.0/16", "fd00::7/128"]
+    assert env.networks("NONE") == []
+    env = Env({"PEERS": "10.1.0.0/16,10.1.0.1/16"})
+    assert len(env.networks("PEERS")) == 1
+    with pytest.raises(BadEnvironment, match=r"PEERS must hold addresses or networks .* not '10.1.0.1/16'"):
+        env.finish()

@@ -47,6 +47,7 @@ class Watching:
         self.fault = ""
         self.memory = monitor.Memory()
         self._beaten = 0.0
+        self._begun = time.monotonic()
 
     def run(self) -> None:
         """Watch until `ended`."""
@@ -83,6 +84,8 @@ class Watching:
         if began - self._beaten >= BEAT_EVERY or not self._beaten:
             self._beaten = began
             beat.beat("monitor", sentence)
+            if began - self._begun > beat.ALARM_AFTER.total_seconds():  # before that all others seem silent
+                beat.watch()
         every = evidence.rules().probe_every
         connection.close_if_unusable_or_obsolete()
         return max(0.0, every - (time.monotonic() - began))

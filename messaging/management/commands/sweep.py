@@ -15,13 +15,26 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 
 from messaging import tasks
 from messaging.selectors import lanes
-from messaging.services import certificates, delivery, fidelity, gaps, incarnation, rendering, sequencer
-from pasmirror.lib import audit, beat, bell
+from messaging.services import (
+    backlogs,
+    certificates,
+    delivery,
+    fidelity,
+    gaps,
+    incarnation,
+    probing,
+    rendering,
+    resending,
+    sequencer,
+)
+from pasmirror.lib import audit, beat, bell, notices
+from pasmirror.lib.faults import Faults
 
 log = structlog.get_logger()
 OVERDUE = 0.5  # seconds a message may wait for the bell before the sweep sends it
 BUSY, IDLE, LOOK, AWAY = 0.02, 0.05, 0.1, 1.0  # seconds between rounds
-BEAT_EVERY, ANCHOR_EVERY = 3.0, 60.0  # seconds
+BEAT_EVERY, WARN_EVERY, ANCHOR_EVERY = 3.0, 10.0, 60.0  # seconds
+TELL_EVERY = 1.0  # seconds between looks at what the hooks are to be told
 FEW, BREATH, DOZE = 5, 0.2, 2.0  # messages compared at a time; seconds after them, and where there are none
 SLICE = 2.0  # seconds
 
@@ -51,7 +64,7 @@ class Command(BaseCommand):
 
 class Sweep:
     """The threads: one numbers and renders, one looks for overdue lanes, one rings, one compares what we would have
-    said with what the PAS said, and one for each lane under way.
+    said with what the PAS said, one tells the site's hooks of alarms; and one for each lane under way, and a probe.
     """
 
     def __init__(self, *, overdue: float, anchor: Path) -> None:
@@ -60,7 +73,10 @@ class Sweep:
         self.fault = ""
         self._unsure = True  # whether the database is the one it was
         self.numbered = 0
-        self._beaten = self._anchored = 0.0
+        self._faults = Faults("sweep-fault")
+        self._begun = time.monotonic()
+        self._beaten = self._anchored = self._warned = 0.0
+        self._prober: threading.Thread | None = None
         self._rehearsed = -ANCHOR_EVERY
         self._lanes: dict[str, threading.Thread] = {}
         self._to_ring: set[str] = set()
@@ -71,7 +87,7 @@ class Sweep:
         self._retry(self._be_sure)
         loops = [
             threading.Thread(target=self._loop, args=(work,), name=work.__name__)
-            for work in (self._number, self._look, self._ring, self._rehearse)
+            for work in (self._number, self._look, self._ring, self._rehearse, self._tell)
         ]
         for thread in loops:
             thread.start()
@@ -118,7 +134,7 @@ class Sweep:
     def _number(self) -> float:
         if self._unsure:
             self._be_sure()
-        numbered, rendered = sequencer.run_once(), rendering.run_once()
+        numbered, rendered = sequencer.run_once(), rendering.run_once() + resending.run_once()
         self.numbered += numbered
         if rendered:
             self._to_ring.update(lanes.due())
@@ -145,21 +161,58 @@ class Sweep:
             self._beaten = now
             self._to_ring.add(tasks.BEAT)  # the worker's own beat proves that wakes arrive
             self._bell.set()
+            self._probe()
         if not self._anchored or now - self._anchored >= ANCHOR_EVERY:
             audit.anchor(self.anchor)
             self._anchored = now
-            self._watch()
+            self._watch(gaps.watch, certificates.watch)
+        if not self._warned or now - self._warned >= WARN_EVERY:
+            self._warned = now
+            settled = now - self._begun > beat.ALARM_AFTER.total_seconds()  # before that all others seem silent
+            self._watch(backlogs.watch, *([beat.watch] if settled else []))
         return LOOK
 
-    def _watch(self) -> None:
-        """Say what is amiss with feeds and certificates; a fault in that must not keep messages from leaving."""
-        for watch in (gaps.watch, certificates.watch):
+    def _watch(self, *watches: Callable[[], object]) -> None:
+        """Say what is amiss with feeds, lanes and processes; a fault in that must not keep messages from leaving."""
+        for watch in watches:
+            work = watch.__module__.rpartition(".")[2]
             try:
                 watch()
+                self._faults.went_well(work)
             except (DatabaseError, InterfaceError):
                 raise
-            except Exception:
-                log.exception("sweep.watch_fault", watch=watch.__module__)
+            except Exception as fault:  # noqa: BLE001 - whatever it is, it is logged and alarmed
+                self._faults.caught(work, fault)
+
+    def _probe(self) -> None:
+        """Carry out what was ordered, in a thread of its own: a destination may be silent for a while."""
+        if (self._prober is None or not self._prober.is_alive()) and probing.waits():
+            self._prober = threading.Thread(target=self._probing, name="probe", daemon=True)
+            self._prober.start()
+
+    def _probing(self) -> None:
+        try:
+            while not self.ended.is_set() and probing.run_once():
+                pass
+            self._faults.went_well("probe")
+        except (DatabaseError, InterfaceError) as fault:
+            self._away("probe", fault)
+        except Exception as fault:  # noqa: BLE001 - likewise
+            self._faults.caught("probe", fault)
+        finally:
+            connection.close()
+
+    def _tell(self) -> float:
+        """Tell the site's hooks of alarms; one that does not answer holds up nothing but the others' next turn."""
+        try:
+            told = notices.run_once()
+            self._faults.went_well("notices")
+        except (DatabaseError, InterfaceError):
+            raise
+        except Exception as fault:  # noqa: BLE001 - likewise
+            self._faults.caught("notices", fault)
+            return ANCHOR_EVERY
+        return BUSY if told else TELL_EVERY
 
     def _rehearse(self) -> float:
         """Compare a few messages of the feed with what we would have said; a fault in that is no other thread's."""
@@ -167,21 +220,24 @@ class Sweep:
             if time.monotonic() - self._rehearsed >= ANCHOR_EVERY:
                 self._rehearsed = time.monotonic()
                 fidelity.watch()
-            return BREATH if fidelity.run_once(FEW) else DOZE
+            compared = fidelity.run_once(FEW)
+            self._faults.went_well("fidelity")
         except (OperationalError, InterfaceError):
             raise
-        except Exception:
-            log.exception("sweep.fidelity_fault")
+        except Exception as fault:  # noqa: BLE001 - likewise
+            self._faults.caught("fidelity", fault)
             return ANCHOR_EVERY
+        return BREATH if compared else DOZE
 
     def _deliver(self, code: str) -> None:
         """Deliver one lane until nothing is due; a fault here is this lane's alone."""
         try:
             while not self.ended.is_set() and delivery.run(code, seconds=SLICE).more:
                 pass
+            self._faults.went_well(f"lane {code}")
         except (DatabaseError, InterfaceError) as fault:
             self._away(code, fault)
-        except Exception:
-            log.exception("sweep.lane_fault", lane=code)
+        except Exception as fault:  # noqa: BLE001 - likewise
+            self._faults.caught(f"lane {code}", fault)
         finally:
             connection.close()

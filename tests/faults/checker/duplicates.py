@@ -21,7 +21,7 @@ def check(history: History) -> Iterator[Finding]:
 
 def _effects(history: History, to: Destination, receiver: Receiver) -> Iterator[Finding]:
     """More tellings of an event than there were committed changes of that kind in that moment."""
-    rows = history.rows_by_control_id(to.id)
+    rows = {name: row for name, row in history.rows_by_control_id(to.id).items() if not row.snapshot}
     theirs = history.spoken_by_pas()
     by_clerks = history.by_clerks()
     by_id = {change.id: change for change in by_clerks}
@@ -63,14 +63,14 @@ def _named(change: Change) -> tuple[object, ...]:
 
 
 def _bytes(history: History, to: Destination, receiver: Receiver) -> Iterator[Finding]:
-    """A resend is the identical bytes, and was counted as an attempt."""
-    rows = {row.control_id: row for row in history.outbound if row.lane == to.id and row.control_id}
+    """A resend is the identical bytes, and was counted as an attempt: of the message, or of what was sent by order."""
+    rows = grouped((row for row in history.outbound if row.lane == to.id and row.control_id), "control_id")
     tries = history.tries()
     for control_id, arrivals in grouped(receiver.arrivals, "control_id").items():
-        row = rows.get(control_id)
-        if row is None:
+        if control_id not in rows:
             continue
-        bodies = {each.raw.rstrip(b"\r") for each in arrivals} | ({row.body.rstrip(b"\r")} if row.body else set())
+        bodies = {each.raw.rstrip(b"\r") for each in arrivals}
+        bodies |= {row.body.rstrip(b"\r") for row in rows[control_id] if row.body}
         if len(bodies) > 1:
             yield finding(
                 Kind.DUPLICATE_EFFECT,
@@ -78,7 +78,7 @@ def _bytes(history: History, to: Destination, receiver: Receiver) -> Iterator[Fi
                 control_id=control_id,
                 bodies=len(bodies),
             )
-        counted = len(tries.get(row.id, ()))
+        counted = sum(len(tries.get(row.id, ())) for row in rows[control_id])
         if len(arrivals) > counted:
             yield finding(
                 Kind.DUPLICATE_EFFECT,

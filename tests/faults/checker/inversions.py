@@ -10,7 +10,7 @@ def check(history: History) -> Iterator[Finding]:
     """Give every pair of neighbours that came the wrong way round."""
     patients = {change.id: change.patient for change in history.changes}
     for to, receiver in history.receiver_lanes():
-        rows = history.rows_by_control_id(to.id)
+        rows = {name: row for name, row in history.rows_by_control_id(to.id).items() if not row.snapshot}
         arrived = [
             rows[base(each.control_id)].change
             for each in receiver.arrivals

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from tests.faults.checker.finding import Finding, Kind, finding
 from tests.faults.checker.history import History
 
-SETTLED = frozenset({"accepted", "set_aside", "left_to_pas", "skipped"})
+SETTLED = frozenset({"accepted", "set_aside", "left_to_pas", "skipped", "shadowed"})
 WAITING = frozenset({"queued", "held", "unreleased"})
 
 

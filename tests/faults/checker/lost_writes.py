@@ -42,7 +42,7 @@ def wants(to: Destination, change: Change) -> bool:
 
 
 def _unnumbered(history: History) -> Iterator[Finding]:
-    numbered = {(row.lane, row.change) for row in history.outbound}
+    numbered = {(row.lane, row.change) for row in history.outbound if not row.snapshot}
     for change in history.by_clerks():
         for to in history.destinations:
             if (to.id, change.id) not in numbered and wants(to, change):

@@ -13,6 +13,7 @@ from tests.faults.checker.history import WRITABLE, History, base
 from tests.faults.checker.rows import Attempt, Change, Inbound, Move, Outbound
 
 VALVE = frozenset({"held", "open"})
+NOTHING_LEFT = ("connect", "tls")  # how the detail of an attempt begins that never got a byte out
 LOOKED_BACK = 20  # messages from which the PAS's clock is read
 
 
@@ -30,6 +31,7 @@ def check(history: History) -> Iterator[Finding]:
     yield from _saves(history)
     yield from _beside_the_pas(history)
     yield from _while_held(history)
+    yield from _rehearsed(history)
     for fence in fences(history):
         yield from _attempts(history, fence)
         yield from _arrivals(history, fence)
@@ -129,6 +131,24 @@ def _while_held(history: History) -> Iterator[Finding]:
             )
         if attempt.detail != "connect":
             left.add(row.id)
+
+
+def _rehearsed(history: History) -> Iterator[Finding]:
+    """A message that a shadow was only to rehearse, tried or received all the same: the PAS tells that destination."""
+    tries = history.tries()
+    for to, receiver in history.receiver_lanes():
+        came = {base(each.control_id) for each in receiver.arrivals}
+        for row in history.outbound:
+            if row.lane != to.id or row.leg != "shadowed":
+                continue
+            left = any(not each.detail.startswith(NOTHING_LEFT) for each in tries.get(row.id, ()))
+            if left or base(row.control_id) in came:
+                yield finding(
+                    Kind.TWO_MASTERS,
+                    f"A message that was only rehearsed was sent to {to.code}",
+                    control_id=row.control_id,
+                    change=row.change,
+                )
 
 
 def _attempts(history: History, fence: Fence) -> Iterator[Finding]:

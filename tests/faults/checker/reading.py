@@ -122,7 +122,7 @@ _QUERIES: dict[str, tuple[str, Callable[..., Any]]] = {
         _destination,
     ),
     "outbound": (
-        "SELECT id, lane_id, seq, change, patient, epoch, leg, control_id, body, @settled_at "
+        "SELECT id, lane_id, seq, change, patient, epoch, leg, control_id, body, @settled_at, snapshot "
         "FROM messaging_outbound ORDER BY id",
         rows.Outbound,
     ),

@@ -81,6 +81,7 @@ class Outbound:
     control_id: str
     body: bytes | None
     settled_at: float | None
+    snapshot: bool = False  # what is so now, sent by order: it tells of no change of its own
 
 
 @dataclass(frozen=True, slots=True)

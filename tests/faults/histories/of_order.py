@@ -182,6 +182,30 @@ def a_message_held_for_a_person(story: Story) -> None:
     story.alter("outbound", story.row(PATHOLOGY, 1), leg="held")
 
 
+def a_rehearsal(story: Story) -> None:
+    """Pathology is a shadow: its message is written, numbered and never sent."""
+    story.mirror()
+    story.register("ZQSHADOW", told=False)
+    story.alter("outbound", story.row(PATHOLOGY, 1), leg="shadowed", settled_at=story.now)
+
+
+@sound
+def messages_that_a_shadow_only_rehearses(story: Story) -> None:
+    a_rehearsal(story)
+
+
+@sound
+def a_shadow_that_could_not_be_reached_when_it_was_none_yet(story: Story) -> None:
+    a_rehearsal(story)
+    story.attempt(PATHOLOGY, 1, ending="no_answer", detail="connect")
+
+
+@guilty(Kind.TWO_MASTERS)
+def a_rehearsed_message_that_arrived(story: Story) -> None:
+    a_rehearsal(story)
+    story.send(1, ending="no_answer")
+
+
 @sound
 def messages_that_wait_while_emission_is_held(story: Story) -> None:
     story.mirror()

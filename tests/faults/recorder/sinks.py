@@ -14,6 +14,7 @@ from typing import Any
 import redis
 
 from pasmirror import supervise
+from tests.broker import WITHOUT_BROKER
 from tests.faults.recorder.log import Unjudgeable, read
 from tests.product import Product
 
@@ -25,7 +26,7 @@ def collect(var: Path, product: Product, logs: Path) -> dict[str, bytes]:
     """Every sink of the running product in `var`; Unjudgeable where one that must be there is not."""
     found = {
         **files(var),
-        **broker(supervise.control_socket(var).with_name("valkey.sock")),
+        **(broker(supervise.control_socket(var).with_name("valkey.sock")) if not WITHOUT_BROKER else {}),
         **pages("127.0.0.1", product.http),
         "up": product.said().encode(),
         "addresses": "\n".join(addresses(logs)).encode(),

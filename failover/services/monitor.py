@@ -94,7 +94,8 @@ def _distrust(memory: Memory, rules: Rules) -> str:
     database = trust.database_now().timestamp()
     ticks = Ticks(memory.wall(), memory.running(), database, unsure=memory.running() - asked)
     first, last = memory.first or ticks, memory.last or ticks
-    reason = memory.shaken or why_distrust(first, last, ticks, rules.late_after)
+    late = why_distrust(first, last, ticks, rules.late_after)
+    reason = ", and ".join(why for why in (late, memory.shaken) if why)
     if unsafe := trust.unsafe_settings():
         reason = f"the database runs with {' and '.join(unsafe)} off"
     memory.last, memory.shaken = ticks, ""

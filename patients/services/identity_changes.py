@@ -18,7 +18,7 @@ from patients.services import numbers
 from patients.services.loaded import Loaded
 from patients.services.moving import Moving
 from patients.services.rows import IDENTIFIERS, Written, reserve
-from patients.services.saving import Saved, all_locked, enter, locked, once
+from patients.services.saving import Saved, all_locked, enter, locked, locked_stay, once
 from patients.states import Event, StayStatus
 
 
@@ -80,18 +80,10 @@ def link_stay_number(
     """Confirm that the PAS calls a stay `number`, which we call `ends`; from now on it is told of by that."""
     _why(reason, "Enter how the number is known")
     number = _typed(number)
-    owner = Stay.objects.filter(pk=stay_id).values_list("patient_id", flat=True).first()
-    if owner is None:
-        raise Refused("This stay no longer exists")
     asked = ["link-stay", stay_id, ends.as_json(), number.as_json(), reason]
 
     def work(stands: Gate) -> Saved:
-        patient, stay = locked(Patient, owner), locked(Stay, stay_id)
-        all_locked()
-        if stay.patient_id != patient.pk or patient.merged_into_id:
-            raise Refused("This now belongs to another patient's record: open it there")
-        if stay.version != seen:
-            raise Stale(Kind.STAY, facts.of(Kind.STAY, stay), stay.version)
+        patient, stay = locked_stay(stay_id, seen)
         written = Written(by=by, epoch=stands.epoch, change_ids=_keys())
         _replace(Kind.STAY, stay, ends, number, written)
         full = {**_of(Kind.PATIENT, patient), **_of(Kind.STAY, stay), "prior_stay_ids": [ends.as_json()]}
@@ -151,7 +143,8 @@ def _join(survivor_id: int, loser_id: int, reason: str, written: Written) -> Sav
         raise Refused("One of them has no hospital number to be merged by")
     named = (Named(tuple(theirs)), Named(tuple(ended)))
     news = News(Event.MERGE, written.at.replace(microsecond=0), tuple(theirs), prior=named[1], reason=reason.strip())
-    loaded = Loaded([news], named, reserve({Patient: 0, Stay: 0, Appointment: 0, Trunk: 0, Movement: 0}))
+    keys = reserve({Patient: 0, Stay: 0, Appointment: 0, Trunk: 0, Movement: 0})
+    loaded = Loaded([news], named, keys, last=True)  # both are locked: nothing of theirs can have moved
     survivor, loser = (loaded.rows[Kind.PATIENT][pk] for pk in (survivor_id, loser_id))
     moving = Moving(loaded, written)
     moving.retire(Kind.PATIENT, loser_id, ended, written.at)

@@ -183,6 +183,20 @@ def locked(model: Any, pk: int) -> Any:
     return row
 
 
+def locked_stay(stay_id: int, seen: int) -> tuple[Patient, Stay]:
+    """Lock a stay and its patient, and give both; Refused (Stale) unless it stands as the clerk saw it."""
+    owner = Stay.objects.filter(pk=stay_id).values_list("patient_id", flat=True).first()
+    if owner is None:
+        raise Refused("This stay no longer exists")
+    patient, stay = locked(Patient, owner), locked(Stay, stay_id)
+    all_locked()
+    if stay.patient_id != patient.pk or patient.merged_into_id:
+        raise Refused("This now belongs to another patient's record: open it there")
+    if stay.version != seen:
+        raise Stale(Kind.STAY, facts.of(Kind.STAY, stay), stay.version)
+    return patient, stay
+
+
 def _write(order: Order, rows: dict[Kind, Any], known: Known, step: Step, written: Written, keys: Keys) -> Saved:
     change = next(written.change_ids)
     pairs: dict[Kind, tuple[Any, Any]] = {}

@@ -7,11 +7,11 @@ from pasmirror.lib.actor import Actor
 from pasmirror.lib.idempotency import Key
 from patients import facts
 from patients.facts import Kind, News, Value
-from patients.models import Change, Document, Gate, Patient, Stay
-from patients.refusals import Refused, Stale
+from patients.models import Change, Document, Gate
+from patients.refusals import Refused
 from patients.services.numbers import valid
 from patients.services.rows import Written, reserve
-from patients.services.saving import Saved, all_locked, enter, locked, once
+from patients.services.saving import Saved, enter, locked_stay, once
 from patients.states import Event, StayStatus
 
 SUMMARY = "DS"  # HL7 table 0270
@@ -50,16 +50,7 @@ def write(
 
 
 def _write(stay_id: int, seen: int, said: dict[str, Value], written_at: datetime, by: Actor, stands: Gate) -> Saved:
-    owner = Stay.objects.filter(pk=stay_id).values_list("patient_id", flat=True).first()
-    if owner is None:
-        raise Refused("This stay no longer exists")
-    patient = locked(Patient, owner)
-    stay = locked(Stay, stay_id)
-    if stay.patient_id != patient.pk or patient.merged_into_id:
-        raise Refused("This now belongs to another patient's record: open it there")
-    all_locked()
-    if stay.version != seen:
-        raise Stale(Kind.STAY, facts.of(Kind.STAY, stay), stay.version)
+    patient, stay = locked_stay(stay_id, seen)
     if stay.status not in _BEGUN:
         raise Refused("The stay has not begun, or was withdrawn")
     written = Written(by=by, epoch=stands.epoch, change_ids=reserve({Change: 1})[Change])

@@ -2,12 +2,13 @@
 
 import socket
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 from django.db import connection
 
-from failover.models import Incident, Policy
+from failover.models import Incident, Policy, Replay
 from failover.services import way_back
 from messaging.hl7.habits import FeedPolicy
 from messaging.models import Channel, Emission, Lane
@@ -16,10 +17,16 @@ from messaging.services.intake import Frame
 from messaging.simulators.pas import Pas
 from messaging.simulators.wire import Frames, Listener, wrap
 from pasmirror.lib import clock
-from patients.models import Gate, Ward
+from pasmirror.lib.actor import Actor
+from patients.models import Change, ChangeFate, Gate, Patient, PatientIdentifier, Stay, Ward
+from patients.services import admissions, registration
+from patients.services.saving import Saved
 from patients.states import Mode
 from tests.factories import lanes as make
 
+ANN = Actor("ann", "operator", "password")
+BOB = Actor("bob", "operator", "password")
+End = Replay.End
 POLICY = FeedPolicy(sending_app="DEMOPAS", sending_facility="RXX")
 
 
@@ -93,3 +100,64 @@ class WorldOfTest:
     def hear(self) -> None:
         """Let everything that the PAS has to say arrive and be applied."""
         self.until(lambda: self.do("quiet") and not apply.run_once())
+
+
+def ends() -> list[str]:
+    return list(Replay.objects.order_by("change").values_list("end", flat=True))
+
+
+def ended() -> bool:
+    return bool(ends()) and not {End.WAITING, End.SENT} & set(ends())
+
+
+def outage() -> list[int]:
+    """Register, admit, transfer and discharge one patient; gives the changes."""
+    saved = make.register()
+    stayed = make.admit(saved, bed="WA1")
+    stay = Stay.objects.get(pk=stayed.stay)
+    place = {"ward": "WB", "bay": "A", "bed": "WB1"}
+    admissions.transfer(stay_id=stay.pk, seen=1, place=place, occurred_at=clock.now(), by=make.CLERK, key=uuid.uuid4())
+    admissions.discharge(
+        stay_id=stay.pk,
+        seen=2,
+        discharge={"discharge_method": "1", "discharge_destination": "19"},
+        occurred_at=clock.now(),
+        by=make.CLERK,
+        key=uuid.uuid4(),
+    )
+    return list(Change.objects.filter(source="clerk").order_by("pk").values_list("pk", flat=True))
+
+
+def known_to_the_pas(world: WorldOfTest, **details: object) -> Patient:
+    """A patient the PAS has told us of."""
+    told = world.do("send", event="A28", family="JONES", given="Eve", dob="19600102", sex="F", **details)
+    world.hear()
+    number = str(told["patient"])  # type: ignore[index]
+    return PatientIdentifier.objects.get(value=number).patient
+
+
+def phone(patient: Patient, number: str) -> Saved:
+    patient.refresh_from_db()
+    return registration.update(
+        patient_id=patient.pk,
+        seen=patient.version,
+        patient={"phones": {"phone": number}},
+        by=make.CLERK,
+        key=uuid.uuid4(),
+    )
+
+
+def mrn(patient: Patient) -> str:
+    return str(PatientIdentifier.objects.filter(patient=patient, authority="RXX").values_list("value", flat=True)[0])
+
+
+def fates() -> list[str]:
+    return list(ChangeFate.objects.filter(destination="pas").order_by("change_id").values_list("fate", flat=True))
+
+
+def change(patient: Patient, **groups: dict[str, str]) -> Saved:
+    patient.refresh_from_db()
+    said = {group: dict(values) for group, values in groups.items()}
+    return registration.update(
+        patient_id=patient.pk, seen=patient.version, patient=said, by=make.CLERK, key=uuid.uuid4()
+    )

@@ -10,34 +10,20 @@ from messaging.hl7.read import Message
 from messaging.hl7.write import ChangeFacts, Mark, write
 from patients import facts
 from patients.facts import Kind, News
+from tests.factories import changes
+from tests.factories.changes import BOOKING, NOW, WA, WHO
 
 POLICY = FeedPolicy(sending_app="DEMOPAS", sending_facility="RXX", habits=Habits(default_authority="RXX"))
 DIALECT = dialects.get("uk24", POLICY)
-NOW = datetime(2026, 7, 1, 11, 0, tzinfo=UTC)
 EARLIER = datetime(2026, 7, 1, 9, 30, tzinfo=UTC)
-PATIENT = {
-    "name": {"family": "O'BRIEN", "given": "Zoë", "middle": "Ann", "title": "Mrs"},
-    "birth": {"born": "1952-03"},
-    "sex": {"sex": "F"},
-    "nhs": {"nhs_number": "9990000018", "nhs_status": "02"},
-    "address": {"line1": "1 High St", "line2": "", "town": "York", "county": "", "postcode": "YO1 1AA",
-                "gp": "BOOMLA, Sita (Dr) [G123]", "practice": "Riverside [F84]"},
-    "phones": {"phone": "01632 960001", "mobile": "07700 900001", "email": "z@example.org"},
-    "death": {"dead": False, "died_at": ""},
-    "background": {"ethnic": "A", "marital": "M", "religion": "", "language": "en"},
-}  # fmt: skip
+PATIENT = {**changes.PATIENT, "name": {**changes.PATIENT["name"], "family": "O'BRIEN"}}
 STAY = {
-    "place": {"ward": "WA", "bay": "A", "bed": "A1", "site": "RXX"},
-    "consultant": {"consultant": "C1", "consultant_name": "SMITH, Ann (Dr)", "specialty": "100"},
+    **WA,
+    **WHO,
     "times": {"status": "in", "admitted_at": "2026-07-01T09:30:00+00:00", "discharged_at": ""},
-    "admission": {"patient_class": "I", "admission_method": "21", "admission_source": "19"},
     "discharge": {"discharge_method": "", "discharge_destination": ""},
 }
-APPOINTMENT = {
-    "booking": {"clinic": "CARD", "starts_at": "2026-07-15T08:00:00+00:00", "minutes": 30,
-                "appointment_type": "FUP", "reason": "Review"},
-    "status": {"status": "booked"},
-}  # fmt: skip
+APPOINTMENT = {**BOOKING, "status": {"status": "booked"}}
 LAST = (
     "PID|1||P1^^^RXX^MR~9990000018^^^NHS^NH||O'BRIEN^Zoë^Ann^^Mrs^^CURRENT||195203|F||A1|"
     "1 High St^^York^^YO1 1AA^GBR^HOME|E01|"

@@ -39,9 +39,9 @@ def surname_logged() -> None:
     """Every save writes the surname into the log: patient_data_in_sink."""
     from patients.services import saving
 
-    def save(order: Any) -> Any:
+    def save(order: Any, *more: Any) -> Any:
         log.warning("save.begun", family=order.news.patient.get("name", {}).get("family", ""))
-        return stood(order)
+        return stood(order, *more)
 
     stood = replace(saving, "_save", save)
 

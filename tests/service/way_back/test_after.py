@@ -1,50 +1,16 @@
 """After hand-back: what was signed for and left open is settled later, and whatever waited behind it has an end too."""
 
-import uuid
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from failover.models import Discrepancy, Incident, Replay
 from failover.selectors import ledger
 from failover.services import discrepancies, handback
-from pasmirror.lib.actor import Actor
-from patients.models import ChangeFate, Gate, Patient, PatientIdentifier, Trunk
+from patients.models import Gate, Patient, PatientIdentifier, Trunk
 from patients.refusals import Refused
-from patients.services import registration
-from patients.services.saving import Saved
-from tests.committed import committed  # noqa: F401
 from tests.factories import lanes as make
-from tests.factories.way_back import WorldOfTest
+from tests.factories.way_back import ANN, BOB, End, WorldOfTest, change, ends, fates, mrn
 
 pytestmark = pytest.mark.usefixtures("committed")
-ANN = Actor("ann", "operator", "password")
-BOB = Actor("bob", "operator", "password")
-End = Replay.End
-
-
-@pytest.fixture
-def world(committed: None, tmp_path: Path) -> Iterator[WorldOfTest]:  # noqa: F811
-    made = WorldOfTest(tmp_path, "pathology")
-    yield made
-    made.close()
-
-
-def ends() -> list[str]:
-    return list(Replay.objects.order_by("change").values_list("end", flat=True))
-
-
-def fates() -> list[str]:
-    return list(ChangeFate.objects.filter(destination="pas").order_by("change_id").values_list("fate", flat=True))
-
-
-def change(patient: Patient, **groups: dict[str, str]) -> Saved:
-    patient.refresh_from_db()
-    said = {group: dict(values) for group, values in groups.items()}
-    return registration.update(
-        patient_id=patient.pk, seen=patient.version, patient=said, by=make.CLERK, key=uuid.uuid4()
-    )
 
 
 def waiting() -> Discrepancy:
@@ -73,10 +39,6 @@ def left_open(world: WorldOfTest) -> Patient:
     world.until(lambda: Gate.objects.get().mode == "normal")
     patient.refresh_from_db()
     return patient
-
-
-def mrn(patient: Patient) -> str:
-    return str(PatientIdentifier.objects.filter(patient=patient, authority="RXX").values_list("value", flat=True)[0])
 
 
 def test_what_waited_behind_it_is_put_to_a_person_when_it_is_settled(world: WorldOfTest, left_open: Patient) -> None:

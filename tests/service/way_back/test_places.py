@@ -1,33 +1,20 @@
 """Beds and slots on the way back: who takes one is told to the PAS after who left it, whoever was told first."""
 
 import uuid
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from failover.models import Discrepancy, Replay
 from failover.services import discrepancies, handback
 from pasmirror.lib import clock
-from pasmirror.lib.actor import Actor
 from patients.models import Appointment, Clinic, Gate, NumberPool, Slot, Stay
 from patients.services import admissions, appointments
 from patients.services.saving import Saved
-from tests.committed import committed  # noqa: F401
 from tests.factories import lanes as make
-from tests.factories.way_back import WorldOfTest
+from tests.factories.way_back import ANN, End, WorldOfTest, ended, ends
 
 pytestmark = pytest.mark.usefixtures("committed")
-ANN = Actor("ann", "operator", "password")
-End = Replay.End
-
-
-@pytest.fixture
-def world(committed: None, tmp_path: Path) -> Iterator[WorldOfTest]:  # noqa: F811
-    made = WorldOfTest(tmp_path, "pathology")
-    yield made
-    made.close()
 
 
 @pytest.fixture
@@ -36,14 +23,6 @@ def slot(world: WorldOfTest) -> Slot:
     clinic = Clinic.objects.create(code="CARD", name="Cardiology", site="RXX")
     at = (clock.now() + timedelta(days=1)).replace(minute=0, second=0, microsecond=0)
     return Slot.objects.create(clinic=clinic, starts_at=at, minutes=30, places=1)
-
-
-def ends() -> list[str]:
-    return list(Replay.objects.order_by("change").values_list("end", flat=True))
-
-
-def ended() -> bool:
-    return bool(ends()) and not {End.WAITING, End.SENT} & set(ends())
 
 
 def answers(world: WorldOfTest) -> list[tuple[str, str, str]]:

@@ -5,10 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
-from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from django.db import connection, transaction
@@ -16,202 +13,21 @@ from django.db import connection, transaction
 from failover.clocks import Ticks, why_distrust
 from failover.health import Health, Verdict
 from failover.models import Incident, ModeMove, Observation, Policy, Watch
-from failover.probes import Prober, Target
 from failover.selectors import evidence, trust
 from failover.services import switch
 from failover.services.monitor import Memory, one_beat
-from messaging.models import Channel, Inbound, Incarnation
+from messaging.models import Incarnation
 from messaging.services import emission, incarnation
-from messaging.simulators.pas import Pas
 from pasmirror.lib import alarms, clock, locks
-from pasmirror.lib.actor import Actor
 from pasmirror.lib.locks import Lock
-from pasmirror.lib.models import ProcessBeat, Role
-from patients.models import NumberPool
 from patients.selectors import gate
-from patients.services import registration
 from patients.states import Mode
 from tests.committed import Aside, committed  # noqa: F401
 from tests.eventually import eventually
-
-OLIVE = Actor("olive", Role.OPERATOR, "password")
-CLERK = Actor("clare", Role.CLERK, "password")
-PERSON = {"name": {"family": "SMITH", "given": "Ann"}, "birth": {"born": "1952-03-01"}, "sex": {"sex": "F"}}
-ALL = dict.fromkeys(switch.CHECKLIST, True)
+from tests.factories.monitor import Place, beats, health, heard, watched_for
+from tests.factories.switching import ALL, OLIVE, save
 
 pytestmark = pytest.mark.django_db
-
-
-class Place:
-    """A PAS that can be killed and started again on its ports, and the policy that watches it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.ports = folder, {}
-        self.pas = self.start()
-        self.policy = Policy.objects.create(
-            probe_every=0.1,
-            probe_timeout=0.25,
-            suspect_after=2,
-            down_after=0.6,
-            well_after=0.5,
-            feed_silent_after=0.4,
-            emission="automatic",
-            probes=[
-                {"kind": "tcp", "host": "127.0.0.1", "port": self.ports["port"]},
-                {"kind": "mllp", "host": "127.0.0.1", "port": self.ports["port"]},
-                {"kind": "http", "url": f"http://127.0.0.1:{self.ports['health']}/"},
-            ],
-        )
-
-    def start(self) -> Pas:
-        self.pas = Pas(store=self.folder / "pas.sqlite", lanes={}, **self.ports)
-        self.pas.start()
-        self.ports = {"port": self.pas.door.listener.port, "health": self.pas.health.listener.port}
-        return self.pas
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    made = Place(tmp_path)
-    yield made
-    made.pas.stop()
-
-
-@pytest.fixture
-def memory() -> Iterator[Memory]:
-    made = Memory()
-    yield made
-    made.prober.close()
-
-
-def beats(memory: Memory, until: Mode, within: float = 8.0) -> str:
-    """Beat until the mode is as wanted; gives the sentence of that beat."""
-    said: list[str] = []
-
-    def beat() -> bool:
-        said.append(one_beat(memory))
-        return gate.now().mode == until
-
-    eventually(beat, within=within, every=0.1, why=f"{until}: {said[-3:]}")
-    return said[-1]
-
-
-def watched_for(seconds: float, memory: Memory, each: Callable[[], None] = lambda: None) -> None:
-    """Beat for so long, longer than a failure would need to flip, and look after each beat."""
-    end = time.monotonic() + seconds
-    eventually(lambda: (one_beat(memory), each(), time.monotonic() > end)[2], within=seconds + 5, every=0.1)
-
-
-def health() -> Health:
-    return evidence.picture().health
-
-
-def heard(ago: float = 0.0) -> None:
-    Channel.objects.update_or_create(code="pas", defaults={"received_at": clock.now() - timedelta(seconds=ago)})
-
-
-def save() -> None:
-    NumberPool.objects.get_or_create(kind="patient", type="MR", authority="PASMIRROR", prefix="M", next=1, last=99)
-    registration.register(patient=PERSON, by=CLERK, key=uuid.uuid4())
-
-
-def test_a_living_pas_is_up_by_every_way(place: Place, memory: Memory):
-    assert one_beat(memory) == "PAS up."
-    assert {word.way: word.verdict for word in evidence.words()} == dict.fromkeys(("tcp", "mllp", "http"), Verdict.UP)
-    assert Watch.objects.get().well_since is not None
-
-
-def test_a_dead_pas_opens_mirror_mode_within_the_bound_and_not_before(place: Place, memory: Memory):
-    one_beat(memory)
-    place.pas.stop()
-    began = time.monotonic()
-    sentence = beats(memory, Mode.MIRROR)
-    assert 0.6 <= time.monotonic() - began < 5
-    assert sentence.startswith("PAS down for 1 s by reach:monitor; mirror mode opened; emission held")
-    assert emission.now().valve == "held"
-    assert (Watch.objects.get().proposal, ModeMove.objects.get().by["subject"]) == ("open", "monitor")
-    assert {"mirror-mode", "pas-down"} <= {alarm.code for alarm in alarms.standing()}
-
-
-def test_with_the_feed_silent_too_emission_opens_by_itself_and_once_an_hour(place: Place, memory: Memory):
-    heard()
-    one_beat(memory)
-    place.pas.stop()
-    sentence = beats(memory, Mode.MIRROR)
-    assert sentence.endswith("by reach:monitor and feed; mirror mode opened; emission opened.")
-    assert emission.now().valve == "open"
-
-    place.start()
-    heard()
-    beats(memory, Mode.NORMAL)
-    assert emission.now().valve == "held"
-
-    place.pas.stop()
-    beats(memory, Mode.MIRROR)
-    assert emission.now().valve == "held"
-    switch.acknowledge(by=OLIVE)
-    one_beat(memory)
-    assert emission.now().valve == "open"
-
-
-def test_a_pas_that_accepts_and_never_answers_is_down(place: Place, memory: Memory):
-    one_beat(memory)
-    place.pas.faults.arm("go_silent")
-    beats(memory, Mode.MIRROR)
-    assert {word.way: word.verdict for word in evidence.words()}["tcp"] == Verdict.UP
-
-
-def test_a_pas_that_answers_with_errors_is_degraded_and_nothing_flips(place: Place, memory: Memory):
-    place.pas.faults.arm("refuse_all", code="AE", err="207", text="database error")
-    watched_for(1.2, memory)
-    assert (gate.now().mode, health()) == (Mode.NORMAL, Health.DEGRADED)
-    assert Watch.objects.get().proposal == "mirror"
-    assert [alarm.code for alarm in alarms.standing()] == ["pas-degraded"]
-    place.pas.faults.heal()
-    one_beat(memory)
-    assert alarms.standing() == []
-
-
-def test_a_pas_that_answers_late_is_slow_and_never_flips(place: Place, memory: Memory):
-    Policy.objects.update(probe_timeout=0.1, down_after=0.9)
-    place.pas.faults.arm("slow", seconds=0.2)
-    seen = set()
-
-    def note() -> None:
-        seen.add({word.way: word.verdict for word in evidence.words()}["mllp"])
-        assert gate.now().mode == Mode.NORMAL
-
-    watched_for(2.5, memory, note)
-    assert Verdict.SLOW in seen
-
-
-def test_unreachable_from_here_while_its_messages_arrive_is_an_alarm_only(place: Place, memory: Memory):
-    one_beat(memory)
-    place.pas.stop()
-
-    def beat() -> bool:
-        heard()
-        channel = Channel.objects.get()
-        Channel.objects.update(last=channel.last + 1)
-        Inbound.objects.create(
-            channel=channel, number=channel.last + 1, received_at=clock.now(), sent_at=clock.now(), raw=b"", answer=b""
-        )
-        one_beat(memory)
-        return health() == Health.UNREACHABLE and bool(alarms.standing())
-
-    eventually(beat, within=5, every=0.1)
-    assert gate.now().mode == Mode.NORMAL
-    assert [alarm.code for alarm in alarms.standing()] == ["pas-unreachable"]
-
-
-def test_silence_says_nothing_while_our_own_listener_is_silent(place: Place, memory: Memory):
-    heard(ago=60)
-    ProcessBeat.objects.create(name="listen", node="here", pid=1, at=clock.now() - timedelta(minutes=1))
-    one_beat(memory)
-    assert {word.way: word.verdict for word in evidence.words()}["feed"] == Verdict.UNKNOWN
-    ProcessBeat.objects.create(name="listen", node="there", pid=2, at=clock.now())
-    one_beat(memory)
-    assert {word.way: word.verdict for word in evidence.words()}["feed"] == Verdict.DOWN
 
 
 def test_what_was_captured_keeps_mirror_mode_open_and_proposes_the_way_back(place: Place, memory: Memory):
@@ -241,6 +57,11 @@ def test_paused_watches_and_never_acts(place: Place, memory: Memory):
     beats(memory, Mode.MIRROR)
 
 
+def frozen_in_a_transaction(memory: Memory) -> None:
+    """Wake long after the database has ended the transaction that was under way."""
+    memory.running, memory.shaken = (lambda: time.monotonic() + 90), "the database was away"
+
+
 @pytest.mark.parametrize(
     ("move", "why"),
     [
@@ -248,6 +69,7 @@ def test_paused_watches_and_never_acts(place: Place, memory: Memory):
         (lambda m: setattr(m, "wall", lambda: time.time() - 3600), "the wall clock jumped by -3600 s"),
         (lambda m: setattr(m, "running", lambda: time.monotonic() + 90), "no beat for 90 s"),
         (lambda m: setattr(m, "shaken", "the database was away"), "the database was away"),
+        (frozen_in_a_transaction, "no beat for 90 s, and the database was away"),
     ],
 )
 def test_tilt_votes_unknown_and_decides_nothing_until_it_has_been_well(place: Place, memory: Memory, move, why):
@@ -398,20 +220,6 @@ def test_two_monitors_at_once_flip_once(place: Place):
         watcher.result()
     assert (gate.now().epoch, Incident.objects.count()) == (2, 1)
     assert ModeMove.objects.filter(after="mirror").count() == 1
-
-
-def test_no_probe_and_no_feed_decide_nothing(memory: Memory):
-    assert one_beat(memory) == "Nobody can say how the PAS is."
-    assert gate.now().mode == Mode.NORMAL
-
-
-@pytest.mark.parametrize("fault", ["wrong_msa", "garbage_ack", "no_msa", "reset"])
-def test_an_answer_that_is_not_ours_is_no_answer(place: Place, fault: str):
-    place.pas.faults.arm(fault)
-    prober = Prober()
-    reports = prober.look([Target("mllp", "127.0.0.1", place.ports["port"])], timeout=1.0, patience=1.0)
-    prober.close()
-    assert [(report.way, report.verdict) for report in reports] == [("mllp", Verdict.DOWN)]
 
 
 def test_a_database_that_could_lose_saves_is_named():

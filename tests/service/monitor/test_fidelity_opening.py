@@ -7,6 +7,7 @@ import pytest
 from failover.models import Watch
 from failover.selectors import incidents
 from failover.services import switch
+from failover.services.monitor import Memory, one_beat
 from messaging.models import Destination, FidelityAcceptance, FidelityDay, FidelityPoint
 from messaging.selectors import fidelity as reading
 from messaging.services import emission, fidelity
@@ -18,7 +19,7 @@ from patients.refusals import Refused
 from patients.states import Mode
 from tests.factories.fidelity import destination, hear_and_compare, listening
 from tests.factories.identity import SMITH, hl7, pid, pv1
-from tests.service.test_monitor import Memory, Place, beats, heard, memory, one_beat, place  # noqa: F401
+from tests.factories.monitor import Place, beats, heard
 
 pytestmark = pytest.mark.django_db
 OLIVE = Actor("olive", Role.OPERATOR, "password")
@@ -97,7 +98,7 @@ def test_the_figure_is_never_rounded_up() -> None:
 
 
 @pytest.mark.usefixtures("memory")
-def test_the_monitor_holds_emission_and_says_why(place: Place, memory: Memory) -> None:  # noqa: F811
+def test_the_monitor_holds_emission_and_says_why(place: Place, memory: Memory) -> None:
     to = compared()
     heard()
     one_beat(memory)

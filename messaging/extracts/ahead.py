@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
-DEPTH = 2  # lots that may stand ready
+DEPTH = 4  # lots that may stand ready
 
 
 def lots(items: Iterable[T], size: int) -> Iterator[list[T]]:

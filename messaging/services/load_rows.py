@@ -11,10 +11,12 @@ from messaging.extracts.sheets import OURS, Row, RowFault, Sheet
 from messaging.selectors import holds
 from messaging.services.loading import Item, Outcome, origin, without
 from pasmirror.lib.actor import Actor
-from patients.services import bulk, places
+from patients.services import bulk, places, strangers
+from patients.services.strangers import Drafted
 from patients.services.taken import Entry, Taken
 
 KEPT_OURS = "changed here: ours stays, what the file says is noted as what the PAS holds"
+APPLIED = Outcome("applied")
 
 
 @dataclass(slots=True)
@@ -25,6 +27,10 @@ class Rows:
     taking: Taking | None
     by: Actor
     _unchanged: bulk.Told = field(default_factory=dict)
+    _origin: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._origin = origin(self.sheet.source)
 
     @property
     def name(self) -> str:
@@ -44,17 +50,20 @@ class Rows:
             stories = rows.stories(self.sheet, row, self.taking)
         except RowFault as fault:
             return Item(row.line, row.cells, fault=str(fault))
-        start, strangers = origin(self.sheet.source), self.sheet.extract != Extract.PATIENTS
-        told = [Entry(0, news, park_unknown=strangers, origin=f"{start}{row.line}") for news in stories]
-        return Item(row.line, row.cells, told)
+        told = f"{self._origin}{row.line}"
+        if self.sheet.extract != Extract.PATIENTS:
+            return Item(row.line, row.cells, [Entry(0, news, park_unknown=True, origin=told) for news in stories])
+        drafts = [Drafted(0, news, origin=told, draft=strangers.draft(news, origin=told)) for news in stories]
+        return Item(row.line, row.cells, drafts)
 
     def take(self, items: list[Item]) -> list[Outcome]:
         """Take rows as news, or into the lists of wards, beds, clinics or staff."""
         if self.sheet.extract in OF_PLACES:
             return [Outcome(*each) for each in places.put(self.name, [item.read for item in items], by=self.by)]
         entries: list[Entry] = [entry for item in items for entry in item.read]
-        load = origin(self.sheet.source)
-        taken = iter(bulk.take(entries, by=self.by, load=load, blocked=holds.standing(), unchanged=self._unchanged))
+        taken = iter(
+            bulk.take(entries, by=self.by, load=self._origin, blocked=holds.standing(), unchanged=self._unchanged)
+        )
         return [_outcome([next(taken) for _ in item.read]) for item in items]
 
     def refused(self, lines: list[tuple[Item, str]], *, first: bool) -> bytes:
@@ -71,6 +80,8 @@ class Rows:
 
 def _outcome(taken: Sequence[Taken]) -> Outcome:
     """Give one outcome for a row: that of its events which says most."""
+    if len(taken) == 1 and taken[0].outcome == "applied" and not taken[0].code and not taken[0].warnings:
+        return APPLIED
     warnings = tuple(dict.fromkeys(warning for each in taken for warning in each.warnings))
     for each in taken:
         if each.outcome in ("parked", "filed"):

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import structlog
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 
-from messaging.extracts.ahead import Ahead, lots
+from messaging.extracts.ahead import DEPTH, Ahead, lots
 from messaging.extracts.beside import Beside, Mark, csv_lines
 from messaging.extracts.files import FileFault, Source
 from pasmirror.lib import audit
@@ -156,7 +156,7 @@ class Loading:
                 log.warning("load.another_file", why="what was written before is not there as it was left")
         lock = self._alone()
         try:
-            with Ahead(lots(self.taker.items(self.place.read), LOT)) as some:
+            with Ahead(lots(self.taker.items(self.place.read), max(1, LOT // DEPTH))) as some:
                 left = chain.from_iterable(some)
                 while items := list(islice(left, self.size)):
                     self._load(items)

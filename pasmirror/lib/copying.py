@@ -86,19 +86,23 @@ def upsert(rows: Iterable[Model], *, key: Sequence[str] = ("id",), updates: Sequ
     _stands(rows)
 
 
-def insert_lines(model: type[Model], names: Sequence[str], lines: Sequence[str]) -> None:
-    """Insert rows that stand as COPY's own lines of text; `names`: the attributes in the order of the lines."""
+def insert_lines(model: type[Model], names: Sequence[str], lines: Sequence[str], *, end: str = "") -> None:
+    """Insert rows that stand as COPY's own lines of text; `names`: the attributes in the order of the lines.
+
+    `end`: what every one of the lines has to end with.
+    """
     if not lines:
         return
     columns, quote = _columns(model), connection.ops.quote_name
     into = f"{quote(model._meta.db_table)} ({', '.join(quote(columns[name]) for name in names)})"
     with connection.cursor() as cursor:
-        _copy(cursor, into, lines)
+        _copy(cursor, into, lines, end)
 
 
-def _copy(cursor: Any, into: str, lines: Sequence[str]) -> None:
+def _copy(cursor: Any, into: str, lines: Sequence[str], end: str = "") -> None:
     with connection.wrap_database_errors, cursor.copy(f"COPY {into} FROM STDIN") as copy:  # as execute does itself
-        copy.write("\n".join(lines).encode() + b"\n")
+        end += "\n"
+        copy.write("".join([end.join(lines), end]).encode())
 
 
 def _columns(model: type[Model]) -> dict[str, str]:

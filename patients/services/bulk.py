@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from pasmirror.lib import clock
 from pasmirror.lib.actor import Actor
 from patients.facts import Groups, Kind, News
-from patients.identifiers import NOT_VERIFIED, Identifier
+from patients.identifiers import Identifier
 from patients.models import Change, Patient, Trunk
 from patients.services import feed, strangers
 from patients.services.naming import KEEPS_RETIRED
@@ -77,14 +77,15 @@ def take(
             some = [entries[n] for n in lot]
             kinds = {Kind.PATIENT, *(_kind(entry.news) for entry in some)}
             known = _Known({kind: _owners(kind, some) for kind in kinds})
-            known.told = unchanged | _told(known.owners, load)
-            taken |= dict.fromkeys(_needless(lot, entries, known), Taken("already", "already"))
-            lot = [n for n in lot if n not in taken]
-            for n, entry in zip(lot, _unverified([entries[n] for n in lot], known), strict=True):
-                entries[n] = _of_begun(entry, _owner(entry.news, known))
             new = [n for n in lot if _is_strange(entries[n].news, known, blocked)]
             taken |= zip(new, strangers.insert([entries[n] for n in new], by=by), strict=True)
+            if not (lot := [n for n in lot if n not in taken]):
+                continue
+            known.told = unchanged | _told(known.owners, load)
+            taken |= dict.fromkeys(_needless(lot, entries, known), Taken("already", "already"))
             rest = [n for n in lot if n not in taken]
+            for n, entry in zip(rest, _unverified([entries[n] for n in rest], known), strict=True):
+                entries[n] = _of_begun(entry, _owner(entry.news, known))
             taken |= zip(rest, _as_the_feed([entries[n] for n in rest], known, by, blocked), strict=True)
             same = (entries[n] for n in rest if taken[n].outcome == "already")
             unchanged |= {thing: entry.origin for entry in same if (thing := _object(entry.news, known))[1]}
@@ -95,6 +96,9 @@ def take(
 
 def _rounds(entries: Sequence[Entry]) -> list[list[int]]:
     """Part a lot so that no number is spoken of by two rows of one round; entries of one origin stay together."""
+    said = [number for entry in entries for number in _numbers(entry.news, _kind(entry.news))]
+    if len({*said}) == len(said):
+        return [[*range(len(entries))]]
     rounds: list[list[int]] = []
     last: dict[Identifier, tuple[int, str]] = {}
     for n, entry in enumerate(entries):
@@ -153,22 +157,15 @@ def _of_begun(entry: Entry, owner: Owner | None) -> Entry:
 
 def _unverified(entries: Sequence[Entry], known: _Known) -> list[Entry]:
     """Give the entries, an NHS number without a status as not verified where it is not the one the PAS holds."""
-    patients = {n: _patient(entry.news, known) for n, entry in enumerate(entries) if _is_bare(entry.news)}
+    patients = {n: _patient(entry.news, known) for n, entry in enumerate(entries) if strangers.is_bare(entry.news)}
     trunks = Trunk.objects.filter(kind=Kind.PATIENT, object_id__in={*patients.values()} - {0}) if patients else ()
     held = {trunk.object_id: trunk.held.get("nhs", {}).get("nhs_number") for trunk in trunks}
     new = {n for n, patient in patients.items() if held.get(patient) != entries[n].news.patient["nhs"]["nhs_number"]}
     return [_with_status(entry) if n in new else entry for n, entry in enumerate(entries)]
 
 
-def _is_bare(news: News) -> bool:
-    nhs = news.patient.get("nhs", {})
-    return bool(nhs.get("nhs_number")) and "nhs_status" not in nhs
-
-
 def _with_status(entry: Entry) -> Entry:
-    said = entry.news.patient
-    nhs = {**said["nhs"], "nhs_status": NOT_VERIFIED}
-    return replace(entry, news=replace(entry.news, patient={**said, "nhs": nhs}))
+    return replace(entry, news=replace(entry.news, patient=strangers.unverified(entry.news.patient)))
 
 
 def _patient(news: News, known: _Known) -> int:
@@ -183,7 +180,9 @@ def _kind(news: News) -> Kind:
 
 
 def _numbers(news: News, kind: Kind) -> tuple[Identifier, ...]:
-    return {Kind.PATIENT: news.patient_ids, Kind.STAY: news.stay_ids, Kind.APPOINTMENT: news.appointment_ids}[kind]
+    if kind is Kind.PATIENT:
+        return news.patient_ids
+    return news.stay_ids if kind is Kind.STAY else news.appointment_ids
 
 
 def _owners(kind: Kind, entries: Sequence[Entry]) -> dict[Identifier, Owner]:

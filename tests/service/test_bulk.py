@@ -3,11 +3,15 @@
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from django.forms.models import model_to_dict
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pasmirror.lib import clock
 from pasmirror.lib.actor import system
 from pasmirror.lib.models import AuditRow
+from patients import facts
 from patients.facts import News
 from patients.identifiers import Identifier
 from patients.models import Change, Patient, PatientIdentifier, Stay, Trunk
@@ -51,16 +55,46 @@ def left(patient):
     return person | {"sent_at": patient.sent_at}, numbers, trunk, told
 
 
+def drafted(one):
+    """The same entry as a reader gives it."""
+    draft = strangers.draft(one.news, origin=one.origin)
+    return strangers.Drafted(one.message, one.news, origin=one.origin, draft=draft)
+
+
 @pytest.mark.parametrize("said", AWKWARD)
 @pytest.mark.parametrize("numbers", ["P1", "P2+T2"])
-def test_the_quick_way_leaves_what_the_feed_would_have_left(said, numbers):
+@pytest.mark.parametrize("as_read", [lambda one: one, drafted])
+def test_the_quick_way_leaves_what_the_feed_would_have_left(said, numbers, as_read):
     (slow,) = feed.take([entry(numbers, said)], by=LOAD, audited=False)
-    (quick,) = strangers.insert([entry(numbers.replace("P", "Q").replace("T", "U"), said)], by=LOAD)
+    (quick,) = strangers.insert([as_read(entry(numbers.replace("P", "Q").replace("T", "U"), said))], by=LOAD)
     assert (slow.outcome, slow.code) == (quick.outcome, quick.code) == ("applied", "")
     one, other = (left(Patient.objects.get(pk=taken.patient)) for taken in (slow, quick))
     assert one == other
     assert Change.objects.get(pk=quick.change).patient_id == quick.patient
     assert not AuditRow.objects.filter(action="register").exists()
+
+
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=10)
+SAID = st.fixed_dictionaries(
+    {}, optional={"name": st.fixed_dictionaries({"family": TEXT}, optional={"given": TEXT, "title": TEXT})}
+    | {group: st.fixed_dictionaries({name: TEXT}) for group, name in (("sex", "sex"), ("address", "line1"))},
+)  # fmt: skip
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(told=st.lists(SAID, min_size=1, max_size=4), origin=TEXT)
+def test_whatever_was_said_stands_in_every_table(told, origin):
+    with transaction.atomic():
+        rows = [drafted(entry(f"\\{n}\t", said, origin=f"load:{origin}:{n}")) for n, said in enumerate(told)]
+        for taken, row in zip(take(*rows), rows, strict=True):
+            known = facts.overlaid(facts.blank(facts.Kind.PATIENT), row.news.patient)
+            change = Change.objects.get(pk=taken.change)
+            assert facts.of(facts.Kind.PATIENT, Patient.objects.get(pk=taken.patient)) == known
+            assert Trunk.objects.get(object_id=taken.patient).held == change.facts["patient"] == known
+            assert change.facts["patient_ids"] == [[*number] for number in row.news.patient_ids]
+            assert PatientIdentifier.objects.get(patient=taken.patient).value == row.news.patient_ids[0].value
+            assert change.origin == row.origin
+        transaction.set_rollback(True)
 
 
 def test_a_second_time_changes_nothing():

@@ -25,7 +25,7 @@ def test_a_difference_is_read_accepted_and_withdrawn(hospital: Hospital, visitor
     engineer.page.click("#menu-fidelities")
     engineer.sees("#destinations", "Pathology")
     engineer.finds_it_accessible()
-    eventually(lambda: compared(engineer), within=60, every=1.0, why="the morning is compared, and what was told after it")
+    eventually(lambda: compared(engineer), within=60, every=1.0, why="the morning and this are compared")
     engineer.finds_it_accessible()
     assert engineer.page.locator("#event-register").count() == 1
     engineer.page.click(DIFFERENCE)

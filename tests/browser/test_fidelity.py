@@ -10,11 +10,12 @@ from tests.hospital import Hospital
 
 pytestmark = pytest.mark.timeout(240)
 SOMEBODY = "X987031"
+DIFFERENCE = "#differences a:text-is('ZQX-2')"
 
 
 def compared(engineer: Person) -> bool:
     engineer.opens("/fidelity/to/pathology")
-    return engineer.page.locator("#event-register").count() == 1
+    return engineer.page.locator(DIFFERENCE).count() == 1
 
 
 def test_a_difference_is_read_accepted_and_withdrawn(hospital: Hospital, visitor: Visitor) -> None:
@@ -24,9 +25,10 @@ def test_a_difference_is_read_accepted_and_withdrawn(hospital: Hospital, visitor
     engineer.page.click("#menu-fidelities")
     engineer.sees("#destinations", "Pathology")
     engineer.finds_it_accessible()
-    eventually(lambda: compared(engineer), within=30, every=1.0, why="the morning is compared")
+    eventually(lambda: compared(engineer), within=60, every=1.0, why="the morning and this are compared")
     engineer.finds_it_accessible()
-    engineer.page.click("#differences a:text-is('ZQX-2')")
+    assert engineer.page.locator("#event-register").count() == 1
+    engineer.page.click(DIFFERENCE)
     engineer.sees("#difference-facts", "The PAS says it, we say nothing")
     engineer.finds_it_accessible()
     assert engineer.page.locator("text=MIRRORLY").count() == 0
@@ -41,7 +43,8 @@ def test_a_difference_is_read_accepted_and_withdrawn(hospital: Hospital, visitor
     engineer.sends("#confirm", reason="pathology does not read Z segments")
     engineer.sees("[data-message]", "The difference is accepted")
     engineer.sees("#differences", "pathology does not read Z segments")
-    engineer.page.click("#differences a:text-is('ZQX-2')")
+    assert engineer.page.locator("#event-register").count() == 1
+    engineer.page.click(DIFFERENCE)
     engineer.page.click("#do-withdraw")
     engineer.sends("#confirm", reason="it does")
     engineer.sees("[data-message]", "counts as a difference")

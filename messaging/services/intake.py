@@ -61,13 +61,13 @@ def _store(channel_code: str, everything: Sequence[Arrival], *, alone: bool) -> 
     it with the channel locked, which is why both are let go before it is asked for again.
     """
     with transaction.atomic():
-        at = clock.now()
         gate = (_TAKE if alone else _SHARE, [int(Lock.GATE)])
         _, found, fresh = _ask(
             gate, (_CHANNEL, [channel_code]), (_KEYS, _columns(arrival.key for arrival in everything))
         )
         if not found:
             raise NoSuchChannel(channel_code)
+        at = clock.now()  # after the gate: no sender can open an attempt between this and a hold
         pk, last, received_at, clock_ahead, valve, since = found[0]
         channel = Channel(pk=pk, code=channel_code, last=last, received_at=received_at, clock_ahead=clock_ahead)
         if valve == Valve.OPEN:

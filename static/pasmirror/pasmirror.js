@@ -75,6 +75,9 @@ document.addEventListener("htmx:afterSwap", (event) => {
   }
 });
 
+// The browser gives the focus at its first paint: a key pressed before that would be lost.
+if (document.activeElement === document.body) document.querySelector("[autofocus]")?.focus();
+
 function typing(element) {
   return element.matches("input, select, textarea, [contenteditable]");
 }

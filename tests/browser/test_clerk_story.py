@@ -50,6 +50,17 @@ def test_clerk_story_by_keyboard(hospital: Hospital, visitor: Visitor, capsys: p
     assert {name: keys for name, (keys, _) in counted.items() if keys > BOUND[name]} == {}
 
 
+def test_the_first_key_pressed_is_not_lost(hospital: Hospital, visitor: Visitor) -> None:
+    """A page has its focus before it is painted; the browser's own autofocus comes at the first paint."""
+    hospital.given_mirror()
+    clerk = visitor("clerk")
+    ready = "window.ready = document.activeElement.id"
+    clerk.page.add_init_script(f"document.addEventListener('DOMContentLoaded', () => {{ {ready}; }});")
+    for path, field in (("/patients/", "sought"), ("/patients/register", "family")) * 5:
+        clerk.opens(path)
+        assert clerk.page.evaluate("window.ready") == field
+
+
 def given_signed_in_by_keyboard(clerk: Person) -> None:
     clerk.opens("/")
     clerk.finds_it_accessible()

@@ -60,6 +60,7 @@ def test_row_08_the_monitor_is_frozen_over_an_outage_and_does_not_flip_on_waking
     drilled: Make,
 ) -> None:
     drill = drilled()
+    eventually(lambda: drill.ask("SELECT 1 FROM failover_watch WHERE beat_at IS NOT NULL"), within=30, why="it beats")
     monitor = drill.product.pid("monitor")
     with drill.frozen("monitor"):
         drill.outside.kill("pas")

@@ -7,13 +7,13 @@ MINUTES ?= 10
 SEED ?= 1
 TOGETHER := tests/unit tests/service tests/traps tests/test_house.py tests/doors
 ALONE := tests/bench tests/faults tests/browser
-OUTBOUND := $(wildcard tests/service/test_deliver*.py tests/service/test_lanes*.py tests/service/test_outbox*.py \
-	tests/service/test_resend*.py tests/service/test_destinations*.py tests/service/test_emission*.py \
-	tests/service/test_sequencer*.py tests/service/test_rendering*.py tests/service/test_filters*.py \
-	tests/doors/test_sender*.py tests/doors/test_lane*.py tests/faults/test_wakes.py tests/faults/test_two_workers.py \
+SENDS := make\.(deliver|destination|number_and_render)|import tasks|mllp\.sender import|factories\.way_back import
+SENDS := $(SENDS)|messaging\.services import .*(delivery|emission|lanes|outbox|rendering|resending|sequencer)
+OUTBOUND = $(sort $(shell grep -rlE --include='test_*.py' '$(SENDS)' tests/service tests/doors)) \
 	tests/faults/test_row_acks.py tests/faults/test_row_broker.py tests/faults/test_row_receivers.py \
-	tests/faults/test_row_senders.py tests/faults/test_row_wakes.py) \
+	tests/faults/test_row_senders.py tests/faults/test_row_wakes.py tests/faults/test_two_workers.py tests/faults/test_wakes.py \
 	tests/faults/test_crash_points.py::test_killed_while_lanes_are_numbered_written_and_delivered
+LONG_ELSEWHERE = $(sort $(filter-out tests/faults/%,$(shell grep -rl --include='test_*.py' 'mark\.long' tests)))
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-tests demo up test test-without-broker check faults faults-selftest soak bench pins clean
 
@@ -48,8 +48,8 @@ check: setup-tests ## lint, types, layers, templates, then the quick tests; unde
 	@$(BIN)/djlint templates --lint --quiet
 	@$(BIN)/python -m pytest -q tests/unit tests/test_house.py
 
-faults: setup-tests ## every fault at full length, as root; long (ARGS="-k row_14" for some)
-	@PASMIRROR_FAULTS=long $(BIN)/python -m pytest -m "long or not long" tests/faults $(ARGS)
+faults: setup-tests ## every fault and every other long test at full length, as root (ARGS="-k row_14" for some)
+	@PASMIRROR_FAULTS=long $(BIN)/python -m pytest -m "long or not long" tests/faults $(LONG_ELSEWHERE) $(ARGS)
 
 faults-selftest: setup-tests ## broken builds of the product: each must be caught by what it breaks; minutes
 	@PASMIRROR_FAULTS=long $(BIN)/python -m pytest -m "long or not long" tests/faults/test_points.py tests/faults/test_selftest.py $(ARGS)

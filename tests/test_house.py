@@ -139,6 +139,28 @@ def test_no_folder_of_tests_is_forgotten() -> None:
     assert [folder for folder in sorted(folders) if f"tests/{folder}" not in makefile] == []
 
 
+def test_make_faults_runs_every_long_test_wherever_it_is() -> None:
+    told = subprocess.run(
+        ["make", "--dry-run", "--assume-old=setup-tests", "faults"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert '-m "long or not long"' in told.stdout
+    named = [ROOT / word for word in shlex.split(told.stdout) if word.startswith("tests/")]
+    marked = [path for path in (ROOT / "tests").rglob("test_*.py") if "pytest.mark" + ".long" in path.read_text()]
+    assert len(marked) >= 10
+    assert [path for path in marked if not any(path.is_relative_to(one) for one in named)] == []
+
+
+def test_the_tests_that_the_page_on_delivery_names_are_there() -> None:
+    named = re.findall(r"`(test_\w+)::(test_\w*)`", (ROOT / "docs" / "delivery.md").read_text())
+    assert len(named) >= 20
+    files = {path.stem: path.read_text() for path in (ROOT / "tests").rglob("test_*.py")}
+    assert [pair for pair in named if f"\ndef {pair[1]}" not in files.get(pair[0], "")] == []
+
+
 def test_compose_runs_the_processes_of_the_supervisor() -> None:
     services = compose()["services"]
     assert set(services) == set(supervise.PROCESSES) | {"database", "broker", "migrate"}

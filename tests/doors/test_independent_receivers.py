@@ -12,12 +12,15 @@ from itertools import cycle, product
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from messaging.hl7 import dialects
 from messaging.models import Attempt, Outbound
 from messaging.services import delivery
 from messaging.simulators.messages import Message
+from messaging.simulators.wire import Client
+from pasmirror import embedded
 from patients.models import Change, Slot
 from patients.states import CLERKS_EVENTS
 from tests.committed import committed  # noqa: F401
@@ -26,6 +29,7 @@ from tests.factories import lanes as make
 from tests.factories.clerk import ACTS, open_desk
 from tests.factories.day import Day
 from tests.factories.hl7_server import FACTS
+from tests.product import Product
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NAMES = ("O'BRIEN & SØN|^~\\", "漢字 😀", "Ní Bhraonáin", "SMITH")
@@ -74,7 +78,8 @@ class Independent:
 
 
 @pytest.fixture
-def receivers(committed: None, tmp_path: Path) -> Iterator[dict[str, Independent]]:  # noqa: F811
+def independents(tmp_path: Path) -> Iterator[dict[str, Independent]]:
+    """Both processes, which nobody speaks to yet."""
     package = ROOT / "tests" / "node" / "node_modules" / "node-hl7-server"
     assert package.is_dir(), "node-hl7-server is missing: `make setup-tests` installs it"
     commands = {
@@ -82,15 +87,21 @@ def receivers(committed: None, tmp_path: Path) -> Iterator[dict[str, Independent
         "python": [sys.executable, "-m", "tests.factories.hl7_server"],
     }
     made = {name: Independent(tmp_path / f"{name}.out", argv) for name, argv in commands.items()}
-    open_desk()
-    Slot.objects.update(places=500)
-    for name, receiver in made.items():
-        for code in dialects.KNOWN:
-            make.destination(f"{name}-{code}", receiver.port, dialect=code, timeout=10.0)
     yield made
-    delivery.hang_up()
     for receiver in made.values():
         receiver.end()
+
+
+@pytest.fixture
+def receivers(committed: None, independents: dict[str, Independent]) -> Iterator[dict[str, Independent]]:  # noqa: F811
+    """Both, each with a lane of ours in every dialect."""
+    open_desk()
+    Slot.objects.update(places=500)
+    for name, receiver in independents.items():
+        for code in dialects.KNOWN:
+            make.destination(f"{name}-{code}", receiver.port, dialect=code, timeout=10.0)
+    yield independents
+    delivery.hang_up()
 
 
 def ours(body: bytes) -> dict[str, Any]:
@@ -151,3 +162,44 @@ def test_receivers_of_others_take_the_whole_day(
         day.do(name, family=family)
     deliver_all(receivers)
     assert set(assert_everything_was_parsed(receivers)) == {event.value for event in CLERKS_EVENTS}
+
+
+DEMO = {"register", "book", "admit", "transfer", "discharge"}  # what its clerk does
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_receivers_of_others_take_all_that_is_said_on_the_demos_day(
+    independents: dict[str, Independent], tmp_path: Path
+) -> None:
+    """The demo as a newcomer starts it; then all that the PAS said to us, and all that we said, is said to them too."""
+    product = Product(tmp_path / "var", "demo", "--exit")
+    command = [sys.executable, "manage.py", *product.words]
+    with product.output.open("wb") as out:
+        played = subprocess.run(
+            command, cwd=ROOT, env=product.environment, stdout=out, stderr=out, timeout=200, check=False
+        )
+    assert played.returncode == 0, product.output.read_text()[-2000:]
+    with embedded.Postgres(product.var), psycopg.connect(embedded.postgres_url(product.var)) as asked:
+        heard = [bytes(raw) for (raw,) in asked.execute("SELECT raw FROM messaging_inbound ORDER BY id")]
+        told = asked.execute(
+            "SELECT d.code, c.event, o.body FROM messaging_outbound o JOIN patients_change c ON c.id = o.change "
+            "JOIN messaging_destination d ON d.id = o.lane_id WHERE o.attempts > 0 ORDER BY o.id"
+        ).fetchall()
+    events = {lane: {event for code, event, _ in told if code == lane} for lane in ("pathology", "eprescribing", "pas")}
+    assert events == dict.fromkeys(events, DEMO)
+    day = {ours(raw)["id"][0]: raw for raw in [*heard, *(bytes(body) for _, _, body in told)]}
+    assert len(day) == len(heard) + len(told) > 50, "each has a number of its own"
+    for receiver in independents.values():
+        for number, raw in day.items():
+            assert f"MSA|AA|{number}".encode() in answer(receiver, raw)
+        assert receiver.parsed() == {number: ours(raw) for number, raw in day.items()}
+
+
+def answer(receiver: Independent, raw: bytes) -> bytes:
+    """Say one message on a connection of its own, and give what the receiver answers."""
+    client = Client("127.0.0.1", receiver.port)
+    try:
+        return client.send(raw)
+    finally:
+        client.close()

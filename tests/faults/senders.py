@@ -20,11 +20,12 @@ from tests.product import ROOT
 
 def another(drill: Drill) -> AbstractContextManager[psutil.Process]:
     """A second worker, or where there is no broker a second sweep, ready to send."""
-    return _second_sweep(drill) if WITHOUT_BROKER else drill.second_worker()
+    return second_sweep(drill) if WITHOUT_BROKER else drill.second_worker()
 
 
 @contextmanager
-def _second_sweep(drill: Drill) -> Iterator[psutil.Process]:
+def second_sweep(drill: Drill) -> Iterator[psutil.Process]:
+    """Another sweep beside the product's own, at work."""
     with (drill.folder / "second.log").open("wb") as said:
         sweep = subprocess.Popen(
             tether.command([sys.executable, "manage.py", "sweep"], on_death=signal.SIGKILL),

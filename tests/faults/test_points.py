@@ -3,17 +3,21 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pasmirror import supervise
 from pasmirror.lib import crash
 from pasmirror.lib.crash import Point
+from tests.eventually import eventually
 from tests.faults.broken import builds
 from tests.faults.checker.finding import Kind
+from tests.faults.strikes import Strikes
 from tests.product import ROOT
 
 APPS = ("pasmirror", "patients", "messaging", "failover")
@@ -71,6 +75,43 @@ def test_no_variable_arms_the_product_and_the_fault_tests_settings_do(tmp_path: 
     assert said_of(tmp_path, DJANGO_SETTINGS_MODULE="pasmirror.settings", **asked) == nothing
     armed = said_of(tmp_path, DJANGO_SETTINGS_MODULE="tests.faults.settings", **asked)
     assert armed == {"strike": True, "broken": "gap_in_lane", "apps": ["tests.faults.broken.apps.Broken"]}
+
+
+STOPPED_IN_A_THREAD = """
+import pathlib, sys, threading
+from pasmirror.lib import crash
+from tests.faults import strikes
+folder = pathlib.Path(sys.argv[1])
+strikes.arm(folder)
+def work():
+    for line in sys.stdin:
+        crash.at(crash.Point.DELIVER_CLAIMED)
+        (folder / f"went-on-{line.strip()}").touch()
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+"""
+
+
+def test_a_thread_that_is_struck_does_nothing_more(tmp_path: Path) -> None:
+    strikes = Strikes(tmp_path)
+    command = [sys.executable, "-c", STOPPED_IN_A_THREAD, str(tmp_path)]
+    struck = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, text=True)
+    assert struck.stdin
+    try:
+        for number in range(5):
+            strikes.lay(Point.DELIVER_CLAIMED, "stop")
+            struck.stdin.write(f"{number}\n")
+            struck.stdin.flush()
+            eventually(lambda: psutil.Process(struck.pid).status() == psutil.STATUS_STOPPED, within=20, why="it stops")
+            went_on = tmp_path / f"went-on-{number}"
+            assert not went_on.exists()
+            struck.send_signal(signal.SIGCONT)
+            eventually(went_on.exists, within=20, why="it goes on")
+    finally:
+        struck.kill()
+        struck.communicate()
+    assert len(strikes.fallen()) == 5
 
 
 APPLY = """

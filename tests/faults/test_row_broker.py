@@ -2,6 +2,7 @@
 
 import os
 import signal
+from functools import partial
 
 import psutil
 import pytest
@@ -12,6 +13,7 @@ from tests.eventually import eventually
 from tests.faults.conftest import Make
 from tests.faults.drill import Drill
 from tests.faults.recorder.clerks import Clerks
+from tests.faults.senders import second_sweep
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.broker("the broker and its workers are what is struck")]
 
@@ -96,6 +98,58 @@ def test_row_28_workers_are_killed_asked_to_end_and_doubled_and_all_is_sent_once
         drill.quiet()
         assert second.is_running()
     drill.judged(changes=30)
+
+
+def ended_while_it_fetches(drill: Drill, worker: psutil.Process) -> None:
+    """SIGTERM to a worker that has taken wakes out of a full queue and has done nothing with them yet."""
+    worker.suspend()
+    wakes(drill, 400)
+    assert broker(drill).llen("wakes") > 0, "there is nothing to fetch: the fault did not strike"
+    worker.terminate()
+    worker.resume()
+    eventually(lambda: _another(drill, worker.pid), within=60, every=0.1, why="a new worker")
+
+
+def out_of_memory(drill: Drill, worker: psutil.Process) -> None:
+    """It gets no more memory, and whoever else is there has to do its work; then it gets some again."""
+    limits = worker.rlimit(psutil.RLIMIT_AS)
+    worker.rlimit(psutil.RLIMIT_AS, (1, limits[1]))
+    wakes(drill, 400)
+    log = drill.var / "log" / "work.log"
+    eventually(
+        lambda: b"MemoryError" in log.read_bytes() or _another(drill, worker.pid), within=60, why="it lacks memory"
+    )
+    drill.some_saves(5)
+    drill.quiet(within=30)
+    if worker.is_running():
+        worker.rlimit(psutil.RLIMIT_AS, limits)
+
+
+@pytest.mark.long
+def test_row_28_a_worker_ends_while_it_fetches_another_has_no_memory_two_sweeps_run_and_all_is_sent_within_30_s(
+    drilled: Make,
+) -> None:
+    drill = drilled()
+    drill.given_mirror()
+    with second_sweep(drill) as second:
+        for fault in (ended_while_it_fetches, out_of_memory):
+            clerks = drill.clerks(n=2)
+            _saves(clerks, 5)
+            fault(drill, psutil.Process(drill.product.pid("work")))
+            _saves(clerks, clerks.saved() + 5)
+            clerks.stop()
+            drill.quiet(within=30)
+        now = drill.ask("SELECT now()")[0][0]
+        for pid in (second.pid, drill.product.pid("sweep")):
+            eventually(partial(drill.beats, "sweep", since=now, pid=pid), within=30, why="both sweeps are at work")
+    drill.judged(changes=25)
+
+
+def wakes(drill: Drill, n: int) -> None:
+    """So many wakes at once, for every lane."""
+    ring = f"for name in ['tail', 'pathology', 'eprescribing', 'pas'] * {n // 4}: bell.ring(name)"
+    rung = drill.product.manage("shell", "--no-imports", "-c", f"from pasmirror.lib import bell\n{ring}", within=120)
+    assert rung.returncode == 0, rung.stderr
 
 
 def _saves(clerks: Clerks, n: int) -> None:

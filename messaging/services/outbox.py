@@ -17,6 +17,7 @@ from patients.refusals import Refused
 from patients.selectors import gate
 from patients.services import fates
 
+TOLD_BY_NAME = ("message-refused", "message-given-up", "message-unanswered")  # alarms whose subject is an MSH-10
 # What is written for the PAS bears the mark of whom we have told, and what the PAS holds around the change: that is
 # known where it is compared, and nowhere else.
 UNMARKED = "It was never written: settle it on the page Discrepancies, and it is compared and written anew"
@@ -198,8 +199,19 @@ def _queue(row: Outbound) -> None:
     bell.ring_after_commit(code)
 
 
+def quiet(outbound: Sequence[int]) -> None:
+    """Clear the alarms that any of many messages raised, in the caller's transaction."""
+    subjects = {str(each) for each in outbound}
+    names = set(Outbound.objects.filter(pk__in=outbound).values_list("control_id", flat=True))
+    for alarm in alarms.standing():
+        if alarm.subject in (
+            names if alarm.code in TOLD_BY_NAME else subjects if alarm.code == rendering.ALARM else ()
+        ):
+            alarms.clear(alarm.code, subject=alarm.subject)
+
+
 def _quiet(row: Outbound) -> None:
     """Clear the alarms this message raised."""
     alarms.clear(rendering.ALARM, subject=str(row.pk))
-    for code in ("message-refused", "message-given-up", "message-unanswered"):
+    for code in TOLD_BY_NAME:
         alarms.clear(code, subject=row.control_id)

@@ -6,13 +6,13 @@ numbers, and is delivered as everything else is.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import asdict
 
 import structlog
-from django.db import DatabaseError, InterfaceError, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 
-from messaging.models import Destination, Lane, Outbound, ResendOrder, ResyncPatient
+from messaging.models import Destination, Lane, Outbound, ResendOrder
 from messaging.resends import Asked, Scope
 from messaging.selectors import resending as reading
 from messaging.services import appending, sequencer
@@ -130,18 +130,33 @@ def run_once() -> int:
     return done
 
 
-def end_all(*, epoch: int, untold: Iterable[tuple[int, int]]) -> None:
+def end_all(*, untold: Mapping[tuple[int, int], int]) -> set[tuple[int, int]]:
     """End every order and put on the resync list who was not told everything: (destination, patient) each.
 
-    In the caller's transaction, which ends an outage that began with `epoch`, and holds the gate alone.
+    `untold`: those known to the caller, each with the epoch of the first thing that may be missing; whom an order had
+    not come to is added. Gives all of them. In the caller's transaction, which holds the gate alone.
     """
+    missing = dict(untold)
     for row in ResendOrder.objects.select_for_update(of=("self",)).filter(ended_at=None).order_by("pk"):
+        since = reading.oldest(row)
+        for patient in reading.rest(row):
+            at = (row.destination_id, patient)
+            missing[at] = min(since, missing.get(at, since))
         _end(row, HANDED_BACK)
-    at = clock.now()
-    ResyncPatient.objects.bulk_create(
-        [ResyncPatient(destination_id=to, patient=who, epoch=epoch, at=at) for to, who in sorted(set(untold))],
-        ignore_conflicts=True,
-    )
+    if missing:
+        columns = [list(column) for column in zip(*((*at, first) for at, first in missing.items()), strict=True)]
+        with connection.cursor() as cursor:
+            cursor.execute(_ON_THE_LIST, [clock.now(), *columns])
+    return set(missing)
+
+
+_ON_THE_LIST = """
+INSERT INTO messaging_resyncpatient (destination_id, patient, epoch, at)
+SELECT destination, patient, epoch, %s
+FROM unnest(%s::bigint[], %s::bigint[], %s::int[]) AS untold (destination, patient, epoch)
+ON CONFLICT (destination_id, patient) WHERE order_id IS NULL
+DO UPDATE SET epoch = least(messaging_resyncpatient.epoch, excluded.epoch)
+"""
 
 
 def _why_nothing(to: Destination, lane: Lane, asked: Asked) -> str | None:
@@ -190,13 +205,9 @@ def _claimed(pk: int) -> ResendOrder | None:
     return rows.filter(pk=pk, ended_at=None).first()
 
 
-def _asked(row: ResendOrder) -> Asked:
-    return Asked(row.scope, row.first, row.last, row.epoch, row.alike)
-
-
 def _listed_page(row: ResendOrder, most: int) -> Page:
     """Take the next messages, and with each person's first all that are asked for of them."""
-    rows = reading.rows_of(row.destination_id, _asked(row), upto=row.upto)
+    rows = reading.asked_by(row)
     page = reading.listed(rows.filter(seq__gte=row.next)[:most])
     people = reading.persons({each.patient for each in page})
     records = {each for members in people.values() for each in members}

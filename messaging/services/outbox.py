@@ -7,6 +7,8 @@ from django.db import connection, transaction
 from django.db.models import Count, F, Q
 
 from messaging.models import Attempt, Lane, Outbound
+from messaging.resends import mark
+from messaging.selectors import resending
 from messaging.services import rendering
 from messaging.states import Leg
 from pasmirror.lib import alarms, audit, bell, clock, locks
@@ -79,12 +81,23 @@ def why_not_resend(row: Outbound) -> str | None:
         return "Only a message that was refused or set aside can be sent again"
     if row.epoch <= gate.now().fenced:
         return "It will never be sent: its epoch was ended by hand-back"
-    newer = Q(change__gt=row.change) | Q(change=row.change, snapshot=True)
-    later = Outbound.objects.filter(newer, lane=row.lane_id, patient=row.patient).exclude(pk=row.pk)
-    refused = Count("tries", filter=Q(tries__ending=Attempt.Ending.REFUSED))
-    if later.annotate(refused=refused).filter(attempts__gt=F("refused")).exists():
+    if _later_received(row):
         return "A later message of this patient has or may have been received: this one would turn the clock back"
     return None
+
+
+def _later_received(row: Outbound) -> bool:
+    """Whether anything later of this person was or may have been received, of whichever record merged into one."""
+    if not row.lane.destination.is_pas:
+        people = resending.persons({row.patient})
+        return any(
+            marks.received > mark(row.change, snapshot=row.snapshot)
+            for marks in resending.marks(row.lane_id, people).values()
+        )
+    # What the PAS itself tells is its answer to what was replayed, and nothing later.
+    later = Outbound.objects.filter(lane=row.lane_id, patient=row.patient, change__gt=row.change)
+    refused = Count("tries", filter=Q(tries__ending=Attempt.Ending.REFUSED))
+    return later.annotate(refused=refused).filter(attempts__gt=F("refused")).exists()
 
 
 def resend(outbound: int, *, by: Actor, reason: str) -> None:

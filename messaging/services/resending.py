@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 import structlog
-from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, connection, transaction
 
 from messaging.models import Destination, Lane, Outbound, ResendOrder
 from messaging.resends import Asked, Scope
@@ -28,6 +28,7 @@ from patients.states import WRITABLE, Mode
 log = structlog.get_logger()
 FEW, LOT = 10, 100  # messages, or patients of the resync list, in one transaction: at first, and at most
 LONG = 0.5  # seconds a lot may take before smaller ones are taken
+OURS = (IntegrityError, DataError)  # the database says so, and the next time it would again
 ALARM = "resend-failed"
 SWEEP = system("sweep")
 HANDED_BACK = "Control was handed back to the PAS: the rest is not sent again"
@@ -112,7 +113,7 @@ pace = Pace()
 def run_once() -> int:
     """Work off one lot of each open order; gives how many messages or patients were looked at.
 
-    A fault of ours ends the order with an alarm and is nobody else's; database faults are raised.
+    A fault of ours ends the order with an alarm and is nobody else's; faults of the database's own are raised.
     """
     done = 0
     for pk in list(ResendOrder.objects.filter(ended_at=None).order_by("pk").values_list("pk", flat=True)):
@@ -121,10 +122,10 @@ def run_once() -> int:
             if found := _lot(pk, min(pace.size, LOT)):
                 pace.after(time.monotonic() - began)
             done += found
-        except (DatabaseError, InterfaceError):
-            pace.size = 1
-            raise
         except Exception as fault:
+            if isinstance(fault, (DatabaseError, InterfaceError)) and not isinstance(fault, OURS):
+                pace.size = 1
+                raise
             log.exception("resend.fault", order=pk)
             _give_up(pk, type(fault).__name__)
     return done
@@ -246,7 +247,9 @@ def _end(row: ResendOrder, ending: str, *, by: Actor = SWEEP) -> None:
 
 def _give_up(pk: int, error: str) -> None:
     with transaction.atomic():
-        row = ResendOrder.objects.select_for_update(of=("self",)).get(pk=pk)
+        row = ResendOrder.objects.select_for_update(of=("self",)).filter(pk=pk, ended_at=None).first()
+        if row is None:
+            return  # somebody has ended it meanwhile
         _end(row, f"Ended by a fault of PAS Mirror ({error}): the rest is not sent again")
         sentence = f"Order {pk} to send again to {row.destination.name} was ended by a fault: the rest is not sent."
         alarms.sound(ALARM, sentence, subject=row.destination.code)

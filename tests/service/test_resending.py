@@ -13,7 +13,7 @@ from pasmirror.lib import alarms, clock
 from pasmirror.lib.models import AuditRow
 from patients.models import Change, Gate, Patient, Stay
 from patients.refusals import Refused
-from patients.services import admissions
+from patients.services import admissions, stays
 from tests.factories import lanes as make
 from tests.factories.resends import ALL, IVY, accepted, counted, order, resent, told
 
@@ -90,6 +90,18 @@ def test_a_stay_that_is_on_is_told_by_its_update_and_one_that_ended_by_its_end(p
     )
     accepted()
     assert told(resent(order(Asked(Scope.RANGE, first=1, last=2)))) == ["ADT^A31", "ADT^A03"]
+
+
+def test_the_end_of_a_stay_that_was_corrected_afterwards_is_told_too(pathology: Destination) -> None:
+    saved = make.register()
+    stay = make.admit(saved).stay or 0
+    said = {"discharge_method": "1", "discharge_destination": "19"}
+    admissions.discharge(stay_id=stay, seen=1, discharge=said, occurred_at=clock.now(), by=make.CLERK, key=uuid.uuid4())
+    details = {"consultant": {"consultant": "C7654321"}}
+    stays.update(stay_id=stay, seen=2, stay=details, by=make.CLERK, key=uuid.uuid4())
+    accepted()
+    assert told(resent(order(Asked(Scope.RANGE, first=3, last=3)))) == ["ADT^A31", "ADT^A03", "ADT^A08"]
+    assert told(resent(order(Asked(Scope.RANGE, first=1, last=1)))) == ["ADT^A31"], "only what was lost"
 
 
 def test_a_range_an_epoch_and_one_message_mean_what_they_say(pathology: Destination) -> None:

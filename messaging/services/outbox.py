@@ -137,6 +137,8 @@ def requeue(row: Outbound) -> bool:
 
 def overtake(outbound: Sequence[int], *, reason: str) -> None:
     """Set held messages aside for which the patient's current state goes instead, in the caller's transaction."""
+    if not outbound:
+        return
     rows = list(Outbound.objects.select_for_update().filter(pk__in=outbound, leg=Leg.HELD).order_by("pk"))
     give_up([row.pk for row in rows], reason=reason)
     for row in rows:

@@ -37,12 +37,14 @@ def leave(*, untold: dict[tuple[int, int], int], reason: str) -> list[int]:
 
     In the caller's transaction, which holds the gate alone.
     """
-    rows = list(_rows().values_list("pk", flat=True))
-    Attempt.objects.filter(outbound__in=rows, closed_at=None).update(
+    Attempt.objects.filter(outbound__in=_rows(), closed_at=None).update(
         closed_at=clock.now(), ending=Attempt.Ending.NO_ANSWER, detail="the outage ended"
     )
-    outbox.give_up(rows, reason=reason)
-    outbox.quiet(rows)
+    outbox.quiet(list(_rows().filter(leg=Leg.HELD).values_list("pk", flat=True)))
+    # Of what is sent again and was not tried the first word stands; of the rest it is said that it was given up.
+    again = _rows().filter(attempts=0).exclude(order=None)
+    again.update(leg=Leg.SET_ASIDE, settled_at=clock.now(), reason=reason[:300])
+    outbox.give_up(list(_rows().values_list("pk", flat=True)), reason=reason)
     return sorted({patient for _, patient in resending.end_all(untold=untold)})
 
 

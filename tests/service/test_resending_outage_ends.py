@@ -11,7 +11,7 @@ from messaging.models import Attempt, Destination, Lane, Outbound, ResendOrder, 
 from messaging.resends import Asked, Scope
 from messaging.services import resending
 from pasmirror.lib import alarms, clock
-from patients.models import Gate
+from patients.models import ChangeFate, Gate
 from patients.refusals import Refused
 from patients.services.saving import Saved
 from tests.factories import lanes as make
@@ -119,6 +119,7 @@ def test_hand_back_does_not_take_longer_the_more_is_being_sent_again(pathology: 
         handback.leave_residue(incident)
     assert not Outbound.objects.filter(leg="queued").exists()
     assert ResyncPatient.objects.count() == 25
+    assert not ChangeFate.objects.filter(fate="held").exists(), "they were received the first time"
     assert len(asked) < 20, "none for each of them: the gate is held alone, and there may be 50,000"
 
 

@@ -226,13 +226,14 @@ def _listed_page(row: ResendOrder, most: int) -> Page:
 
 def _resync_page(row: ResendOrder, most: int) -> Page:
     """Take the next patients of the list, and of each person every message of the outage that was not told whole."""
-    page = list(reading.on_resync_list(row.destination_id)[:most])
-    people = reading.persons({each.patient for each in page})
+    looked = list(reading.on_resync_list(row.destination_id)[:most])
+    people = reading.persons({each.patient for each in looked})
     records = {each for members in people.values() for each in members}
+    page = list(reading.on_resync_list(row.destination_id).filter(patient__in=records))  # a person under all records
     outage = (min((each.epoch for each in page), default=0), gate.now().fenced)
     rows = Outbound.objects.filter(lane=row.destination_id, order=None, patient__in=records, epoch__range=outage)
-    more = 0 if len(page) == most else None
-    return Page(rows.order_by("seq"), people, len(page), more, tuple(each.pk for each in page))
+    more = 0 if len(looked) == most else None
+    return Page(rows.order_by("seq"), people, len(looked), more, tuple(each.pk for each in page))
 
 
 def _end(row: ResendOrder, ending: str, *, by: Actor = SWEEP) -> None:

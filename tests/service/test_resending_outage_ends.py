@@ -11,7 +11,7 @@ from messaging.models import Attempt, Destination, Lane, Outbound, ResendOrder, 
 from messaging.resends import Asked, Scope
 from messaging.services import resending
 from pasmirror.lib import alarms, clock
-from patients.models import ChangeFate, Gate
+from patients.models import ChangeFate, Gate, Patient
 from patients.refusals import Refused
 from patients.services.saving import Saved
 from tests.factories import lanes as make
@@ -135,3 +135,18 @@ def test_no_alarm_stands_for_a_message_that_hand_back_gave_up(pathology: Destina
     handback.leave_residue(incident)
     standing = {(alarm.code, alarm.subject) for alarm in alarms.standing()}
     assert standing == {("mirror-mode", ""), ("message-refused", "M01-9-9")}
+
+
+def test_a_person_listed_under_two_records_is_told_once(
+    pathology: Destination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone, stands = make.register("ADAMS"), make.register("ADAMS")
+    make.register("BAKER")
+    make.number_and_render()
+    handed_back(begun())
+    Patient.objects.filter(pk=gone.patient).update(merged_into=stands.patient)
+    begun(4)
+    monkeypatch.setattr(resending, "LOT", 1)
+    made = order(Asked(Scope.RESYNC))
+    assert (made.ended_at is not None, counted(made)) == (True, (0, 2, 0))
+    assert not ResyncPatient.objects.filter(order=None).exists()

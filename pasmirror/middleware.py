@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import structlog
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import resolve_url
 from django.utils.cache import patch_vary_headers
 
 from pasmirror.lib import pages
+from pasmirror.lib.away import is_away
 
 log = structlog.get_logger()
 Answer = Callable[[HttpRequest], HttpResponseBase]
@@ -42,11 +42,6 @@ class DatabaseAway:
     def process_exception(self, request: HttpRequest, fault: Exception) -> HttpResponse | None:
         """Answer 503 where a view needed the database and it was away."""
         return away(request, fault) if is_away(fault) else None
-
-
-def is_away(fault: BaseException | None) -> bool:
-    """Say whether a fault means that the database was away, or too busy to answer in time."""
-    return isinstance(fault, OperationalError | InterfaceError)
 
 
 def away(request: HttpRequest, fault: BaseException) -> HttpResponse:

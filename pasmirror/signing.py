@@ -11,8 +11,9 @@ from django.shortcuts import redirect
 
 from pasmirror import banner as mode
 from pasmirror.lib import audit, pages
+from pasmirror.lib.away import is_away
 from pasmirror.lib.permissions import Permission, actor_of, may
-from pasmirror.middleware import away, is_away
+from pasmirror.middleware import away
 
 
 class SignInForm(AuthenticationForm):

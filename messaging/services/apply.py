@@ -11,7 +11,7 @@ from itertools import accumulate
 from typing import Any
 
 import structlog
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.models import Exists, Func, IntegerField, OuterRef, QuerySet
 
 from messaging.hl7 import ahead
@@ -25,6 +25,7 @@ from messaging.services.grace import Standing
 from messaging.states import SAME_PERSON, Outcome
 from pasmirror.lib import clock, crash, locks
 from pasmirror.lib.actor import Actor, system
+from pasmirror.lib.away import is_away
 from pasmirror.lib.crash import Point
 from pasmirror.lib.locks import Lock
 from patients.facts import NOBODY, Named, News
@@ -225,9 +226,9 @@ def _take_all(entries: list[Entry | Aside], blocked: Blocked, *, by: Actor) -> l
     try:
         with transaction.atomic():
             return feed.take(entries, by=by, blocked=blocked)
-    except (OperationalError, InterfaceError):
-        raise
-    except Exception as fault:  # noqa: BLE001 - any fault at all in one message must not stop the feed
+    except Exception as fault:  # any fault at all in one message must not stop the feed
+        if is_away(fault):
+            raise
         if len(entries) == 1:
             return [_set_aside(entries[0], fault, by=by)]
     middle, taken = len(entries) // 2, list[Taken]()

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 
 import structlog
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import Count
 
 from messaging import fidelity
@@ -31,6 +31,7 @@ from messaging.selectors import channels, filters, moved
 from messaging.selectors import fidelity as reading
 from pasmirror.lib import alarms, audit, clock
 from pasmirror.lib.actor import Actor
+from pasmirror.lib.away import is_away
 from patients.models import Change
 from patients.refusals import Refused
 from patients.selectors import gate
@@ -53,9 +54,9 @@ def run_once(limit: int = 10) -> int:
         try:
             with transaction.atomic():
                 _compare(sample, peers)
-        except (OperationalError, InterfaceError):
-            raise
-        except Exception as fault:  # noqa: BLE001 - one message that cannot be compared must not stop the others
+        except Exception as fault:  # one message that cannot be compared must not stop the others
+            if is_away(fault):
+                raise
             log.warning("fidelity.failed", sample=sample, error=type(fault).__name__)
             FidelitySample.objects.filter(pk=sample).delete()
     return len(waiting)

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import structlog
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 
 from messaging.extracts.ahead import DEPTH, Ahead, lots
 from messaging.extracts.beside import Beside, Mark, csv_lines
 from messaging.extracts.files import FileFault, Source
 from pasmirror.lib import audit
 from pasmirror.lib.actor import Actor
+from pasmirror.lib.away import is_away
 from pasmirror.lib.models import AuditRow
 from patients.services.taken import Parked
 
@@ -179,12 +180,12 @@ class Loading:
         """Take a lot; one that the database refuses in pieces, and at last without the item it stumbles over."""
         try:
             self._commit(items, self.taker.take)
-        except (OperationalError, InterfaceError) as fault:
-            self._wait(fault)
-            self.size = max(1, min(self.size, len(items) // 4))  # it may have been too long for one transaction
-            self._pieces(items, self.size)
         except Exception as fault:  # noqa: BLE001 - whatever is wrong with one row must not end the load
-            if len(items) == 1:
+            if is_away(fault):
+                self._wait(fault)
+                self.size = max(1, min(self.size, len(items) // 4))  # it may have been too long for one transaction
+                self._pieces(items, self.size)
+            elif len(items) == 1:
                 name = type(fault).__name__
                 log.warning("load.refused", line=items[0].line, error=name)
                 reason = fault.reason if isinstance(fault, Parked) else f"It could not be taken ({name})"

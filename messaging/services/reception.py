@@ -4,13 +4,14 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 
 import structlog
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, connection
 
 from messaging.hl7.habits import FeedPolicy
 from messaging.selectors import channels
 from messaging.services import intake
 from messaging.services.arrivals import Frame
 from pasmirror.lib import alarms, beat
+from pasmirror.lib.away import is_away
 
 log = structlog.get_logger()
 
@@ -22,10 +23,10 @@ def receive(policy: FeedPolicy, frames: Sequence[Frame]) -> Sequence[bytes | Non
     """
     try:
         return _twice(policy, frames)
-    except (OperationalError, InterfaceError):
-        connection.close()
-        raise
-    except Exception as fault:  # noqa: BLE001 - whatever it is, it must not cost the others their answer
+    except Exception as fault:  # whatever it is, it must not cost the others their answer
+        if is_away(fault):
+            connection.close()
+            raise
         if len(frames) > 1:
             return _singly(policy, frames)
         log.error("intake.not_stored", channel=policy.channel, fault=type(fault).__name__)
@@ -52,7 +53,9 @@ def _twice(policy: FeedPolicy, frames: Sequence[Frame]) -> list[bytes]:
     """Try again on a new connection: harmless, since whatever was stored is then a repeat."""
     try:
         return intake.store(policy.channel, frames, policy=policy)
-    except (OperationalError, InterfaceError):
+    except (DatabaseError, InterfaceError) as fault:
+        if not is_away(fault):
+            raise
         connection.close()
     return intake.store(policy.channel, frames, policy=policy)
 

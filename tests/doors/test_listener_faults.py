@@ -1,8 +1,11 @@
 """What goes wrong at the feed's door ends one connection, or the process; never the feed while the process beats on."""
 
 import asyncio
+import os
 import socket
 import struct
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -17,7 +20,7 @@ from messaging.models import Channel, Inbound
 from pasmirror.lib.models import ProcessBeat
 from tests.committed import committed  # noqa: F401
 from tests.eventually import eventually
-from tests.feed_door import END, VT, HandWritten, Listening, free_port, msa
+from tests.feed_door import END, ROOT, VT, HandWritten, Listening, database_url, free_port, msa
 
 T = TypeVar("T")
 LIMIT = 4096
@@ -164,3 +167,22 @@ def test_what_came_behind_a_frame_that_was_not_stored_is_not_stored_before_it():
     answers = listening(store, talk)
     assert [raw for commit in commits[1:] for raw in commit] == frames, "sent again, and stored once, in their order"
     assert answers == b"".join(VT + raw + END for raw in frames)
+
+
+@pytest.mark.usefixtures("committed")
+@pytest.mark.timeout(120)
+def test_a_port_in_use_is_said_in_one_sentence():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        Channel.objects.create(code="pas", policy={"port": taken.getsockname()[1]})
+        done = subprocess.run(
+            [sys.executable, "manage.py", "listen"],
+            cwd=ROOT,
+            env={**os.environ, "DATABASE_URL": database_url()},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "The feed's port cannot be opened" in done.stderr
+    assert "Traceback" not in done.stderr

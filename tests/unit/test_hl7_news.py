@@ -1,13 +1,11 @@
 """Messages as news: the shapes real senders use, what each says of whom, and why one is none."""
 
 import pytest
-from django.apps import apps
 
-from messaging.hl7 import lengths
-from messaging.hl7.habits import FeedPolicy, Habits
+from messaging.hl7.habits import Habits
 from messaging.hl7.news import FOLLOWED, NotNews, news
 from messaging.hl7.read import Message
-from patients.facts import GROUPS, MOMENTS, Kind, News
+from patients.facts import News
 from patients.identifiers import Identifier
 from patients.states import APPOINTMENT_EVENTS, IDENTITY_EVENTS, STAY_EVENTS, Event
 
@@ -287,64 +285,6 @@ def test_what_is_no_news(code, parked, trigger, lines, more):
     assert said.reason
     assert "SMITH" not in said.reason
     assert "XXX" not in said.reason
-
-
-def test_another_fact_too_long_is_left_out_with_a_warning_and_the_movement_is_taken():
-    said = good("A03", "PV1|1|I|WA||||||||||||||||V1" + "|" * 17 + "X" * 21 + "|19")
-    assert said.stay["discharge"] == {"discharge_destination": "19"}
-    assert said.warnings == ("the stay fact discharge_method is longer than the record can hold: not taken",)
-
-
-def test_a_value_too_long_is_named_by_its_fact():
-    assert "family" in none("A28", pid="PID|1||P1||" + "X" * 101).reason
-
-
-def test_the_table_of_lengths_is_the_columns():
-    for kind, model in ((Kind.PATIENT, "Patient"), (Kind.STAY, "Stay"), (Kind.APPOINTMENT, "Appointment")):
-        columns = apps.get_model("patients", model)
-        for names in GROUPS[kind].values():
-            for name in names:
-                column = columns._meta.get_field(name)
-                longest = None if name in MOMENTS or name == "status" else column.max_length
-                assert lengths.LONGEST[kind].get(name) == longest, name
-    number = apps.get_model("patients", "PatientIdentifier")._meta
-    found = [number.get_field(name).max_length for name in ("type", "authority", "value")]
-    assert found == [lengths.LONGEST_TYPE, lengths.LONGEST_AUTHORITY, lengths.LONGEST_NUMBER]
-
-
-def test_a_policy_survives_being_kept():
-    policy = FeedPolicy(peers=("10.0.0.0/8",), sending_app="X", habits=Habits(hospital_types=("mrn", "")))
-    assert FeedPolicy.of(policy.as_json()) == policy
-    assert FeedPolicy.of({}) == FeedPolicy()
-    assert FeedPolicy.of({"default_authority": "RXX", "unheard_of": 1}).habits.default_authority == "RXX"
-    assert policy.habits.hospital_types == ("MRN", "")
-
-
-def test_a_policy_names_all_its_faults():
-    wrong = FeedPolicy(
-        peers=("nowhere", "10.0.0.1"), processing_id="X", unknown_patient="guess", port=70000, frame_limit=1,
-        habits=Habits(zone="Mars/Base"),
-    )  # fmt: skip
-    assert len(wrong.faults()) == 6
-    assert FeedPolicy().faults() == []
-
-
-@pytest.mark.parametrize(
-    ("peers", "address", "taken"),
-    [
-        ((), "127.0.0.1", True),
-        ((), "::1", True),
-        ((), "10.0.0.1", False),
-        (("10.0.0.0/24",), "10.0.0.9", True),
-        (("10.0.0.0/24",), "10.0.1.9", False),
-        (("10.0.0.1",), "::ffff:10.0.0.1", True),
-        (("10.0.0.1",), "127.0.0.1", False),
-        (("fe80::/10",), "fe80::1%eth0", True),
-        (("10.0.0.1",), "unknown", False),
-    ],
-)
-def test_who_may_connect(peers, address, taken):
-    assert (FeedPolicy(peers=peers).why_not_peer(address) is None) == taken
 
 
 def test_every_event_of_the_record_but_those_of_identity_is_followed():

@@ -11,7 +11,7 @@ from types import FrameType
 import structlog
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, connection
 
 from messaging import tasks
 from messaging.selectors import lanes
@@ -28,6 +28,7 @@ from messaging.services import (
     sequencer,
 )
 from pasmirror.lib import audit, beat, bell, notices
+from pasmirror.lib.away import is_away
 from pasmirror.lib.faults import Faults
 
 log = structlog.get_logger()
@@ -222,9 +223,9 @@ class Sweep:
                 fidelity.watch()
             compared = fidelity.run_once(FEW)
             self._faults.went_well("fidelity")
-        except (OperationalError, InterfaceError):
-            raise
-        except Exception as fault:  # noqa: BLE001 - likewise
+        except Exception as fault:  # likewise
+            if is_away(fault):
+                raise
             self._faults.caught("fidelity", fault)
             return ANCHOR_EVERY
         return BREATH if compared else DOZE

@@ -1,0 +1,54 @@
+"""The simulated PAS with its two peers, all in this process, on ports and stores of their own."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from messaging.simulators.control import Control
+from messaging.simulators.messages import Message
+from messaging.simulators.pas import Pas
+from messaging.simulators.receiver import Receiver
+from tests.eventually import eventually
+
+Do = Callable[..., Any]
+
+
+@pytest.fixture
+def feed(tmp_path: Path) -> Iterator[Receiver]:
+    made = Receiver("mirror", store=tmp_path / "feed.db")
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def pathology(tmp_path: Path) -> Iterator[Receiver]:
+    made = Receiver("pathology", store=tmp_path / "pathology.db")
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def pas(tmp_path: Path, feed: Receiver, pathology: Receiver) -> Iterator[Pas]:
+    lanes = {"feed": feed.door.listener.port, "pathology": pathology.door.listener.port}
+    made = Pas(store=tmp_path / "pas.db", lanes={name: ("127.0.0.1", port) for name, port in lanes.items()})
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def do(pas: Pas) -> Do:
+    return Control(pas.control.listener.port).do
+
+
+def heard(receiver: Receiver, count: int) -> list[Message]:
+    eventually(lambda: receiver.counts()["effects"] == count, within=10, why=f"{count} effects")
+    return [Message(str(row["raw"]).encode()) for row in receiver.messages()]
+
+
+def quiet(do: Do) -> None:
+    eventually(lambda: do("quiet"), within=10)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 import structlog
-from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, connection, transaction
+from django.db import connection, transaction
 
 from messaging.models import Destination, Lane, Outbound, ResendOrder
 from messaging.resends import Asked, Scope
@@ -19,6 +19,7 @@ from messaging.services import appending, sequencer
 from messaging.services.appending import Page
 from pasmirror.lib import alarms, audit, bell, clock, locks
 from pasmirror.lib.actor import Actor, system
+from pasmirror.lib.away import is_away
 from pasmirror.lib.locks import Lock
 from patients.models import JournalTail, Patient
 from patients.refusals import Refused
@@ -28,7 +29,6 @@ from patients.states import WRITABLE, Mode
 log = structlog.get_logger()
 FEW, LOT = 10, 100  # messages, or patients of the resync list, in one transaction: at first, and at most
 LONG = 0.5  # seconds a lot may take before smaller ones are taken
-OURS = (IntegrityError, DataError)  # the database says so, and the next time it would again
 ALARM = "resend-failed"
 SWEEP = system("sweep")
 HANDED_BACK = "Control was handed back to the PAS: the rest is not sent again"
@@ -113,7 +113,7 @@ pace = Pace()
 def run_once() -> int:
     """Work off one lot of each open order; gives how many messages or patients were looked at.
 
-    A fault of ours ends the order with an alarm and is nobody else's; faults of the database's own are raised.
+    A fault of ours ends the order with an alarm and is nobody else's; that the database is away is raised.
     """
     done = 0
     for pk in list(ResendOrder.objects.filter(ended_at=None).order_by("pk").values_list("pk", flat=True)):
@@ -123,7 +123,7 @@ def run_once() -> int:
                 pace.after(time.monotonic() - began)
             done += found
         except Exception as fault:
-            if isinstance(fault, (DatabaseError, InterfaceError)) and not isinstance(fault, OURS):
+            if is_away(fault):
                 pace.size = 1
                 raise
             log.exception("resend.fault", order=pk)

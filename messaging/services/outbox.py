@@ -104,7 +104,9 @@ def resend(outbound: int, *, by: Actor, reason: str) -> None:
     """Queue a refused message again, the same bytes; Refused if order forbids it."""
     with transaction.atomic():
         locks.share(Lock.GATE)
-        lane = Outbound.objects.values_list("lane", flat=True).get(pk=outbound)
+        lane = Outbound.objects.values_list("lane", flat=True).filter(pk=outbound).first()
+        if lane is None:
+            raise Refused("There is no such message")
         Lane.objects.select_for_update().get(pk=lane)  # no attempt for a later one is opened meanwhile
         row = Outbound.objects.select_for_update().get(pk=outbound)
         if why := why_not_resend(row):
@@ -151,7 +153,9 @@ def set_aside(outbound: int, *, by: Actor, reason: str) -> None:
     One that was sent and never answered may have arrived: the reason says that somebody has asked the receiver.
     """
     with transaction.atomic():
-        row = Outbound.objects.select_for_update().get(pk=outbound)
+        row = Outbound.objects.select_for_update().filter(pk=outbound).first()
+        if row is None:
+            raise Refused("There is no such message")
         if not reason.strip():
             raise Refused("Enter why it is given up", "reason")
         if row.leg not in (Leg.HELD, Leg.QUEUED, Leg.SENDING):

@@ -50,6 +50,8 @@ def test_an_operator_pauses_a_lane_and_resumes_it() -> None:
         (("probe", "pathology", "--by", "clare", "--reason", "x"), "no account 'clare' that may do this"),
         (("probe", "pathology", "--by", "olive", "--reason", "x"), "Emission is open"),
         (("resend", "pathology", "--by", "olive", "--reason", "x"), "by its number"),
+        (("resend", "999", "--by", "olive", "--reason", "x"), "There is no such message"),
+        (("set-aside", "999", "--by", "olive", "--reason", "x"), "There is no such message"),
     ],
 )
 def test_what_cannot_be_done_is_refused_in_a_sentence(words: tuple[str, ...], why: str) -> None:

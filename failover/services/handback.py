@@ -16,7 +16,7 @@ from failover.services import asking, comparing, reconcile
 from failover.services import incidents as writing
 from failover.states import Move
 from messaging.models import Attempt, Inbound, Outbound
-from messaging.services import emission, outbox, resending
+from messaging.services import emission, outbox, resync
 from messaging.states import Leg, Outcome
 from pasmirror.lib import alarms, audit, clock, crash, locks
 from pasmirror.lib.actor import Actor, system
@@ -157,13 +157,12 @@ def finish(incident: Incident, *, epoch: int) -> str:
 
 def leave_residue(incident: Incident) -> list[int]:
     """Leave to the PAS what receivers were never sent, give up what they refused; gives the patients to resync."""
-    left = Outbound.objects.filter(leg__in=(Leg.QUEUED, Leg.HELD), lane__destination__is_pas=False)
-    untold = set(left.values_list("lane", "patient")) | _told_of_what_is_not_so(incident)
-    for change in sorted(set(left.values_list("change", flat=True))):
+    untold = dict.fromkeys(_told_of_what_is_not_so(incident), incident.first_epoch) | resync.left()
+    never_tried = Outbound.objects.filter(leg__in=(Leg.QUEUED, Leg.HELD), lane__destination__is_pas=False)
+    never_tried = never_tried.filter(order=None, attempts=0)  # what is sent again by order is no news of its own
+    for change in sorted(set(never_tried.values_list("change", flat=True))):
         outbox.leave_to_pas(change)
-    outbox.give_up(list(left.values_list("pk", flat=True)), reason="not received before hand-back: to be resynced")
-    resending.end_all(epoch=incident.first_epoch, untold=untold)
-    return sorted({patient for _, patient in untold})
+    return resync.leave(untold=untold, reason="not received before hand-back: to be resynced")
 
 
 def _told_of_what_is_not_so(incident: Incident) -> set[tuple[int, int]]:

@@ -18,7 +18,7 @@ from failover.selectors import incidents as reading
 from failover.services import comparing, incidents, observations
 from failover.states import Move
 from messaging.selectors import fidelity
-from messaging.services import emission, outbox
+from messaging.services import emission, outbox, resync
 from messaging.states import Valve
 from pasmirror.lib import alarms, audit, clock, crash, locks
 from pasmirror.lib.actor import Actor
@@ -66,11 +66,15 @@ def stand_down(*, by: Actor, reason: str, evidence: Iterable[Word] | None = None
         incident = reading.current()
         if incident and reading.anything_captured(incident):
             raise Refused("Changes were captured: the way back is by release and hand-back.")
+        if why := resync.why_not_leave():
+            raise Refused(why)
         now = gate.flip(to=Mode.NORMAL, by=by, sentence=_sentence(by, "ended mirror mode", reason), new_epoch=True)
         emission.hold(by=by, reason="mirror mode ended")
+        untold = resync.leave(untold=resync.left(), reason="not received before mirror mode ended: to be resynced")
         _moved(incident, before, now, by.because(reason), seen)
         if incident:
-            incidents.close(incident, closing="stood_down", report={"last_epoch": now.epoch - 1})
+            report = {"last_epoch": now.epoch - 1} | ({"resync_patients": untold} if untold else {})
+            incidents.close(incident, closing="stood_down", report=report)
     return now
 
 

@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, Min, OuterRef, Q, QuerySet
 
 from messaging.models import Destination, Lane, Outbound, ResendOrder, ResyncPatient
-from messaging.resends import Asked, Listed, Marks, Scope, Sorted, mark, sort_out
+from messaging.resends import LEFT_OUT, Asked, Listed, Marks, Scope, Sorted, mark, sort_out
 from messaging.states import OPEN_LEGS, Leg
 from patients.selectors import gate
 
@@ -45,6 +45,28 @@ def rows_of(lane: int, asked: Asked, *, upto: int) -> QuerySet[Outbound]:
             return unwritten.filter(reason=asked.alike) if asked.alike else unwritten
         case _:
             return rows.none()
+
+
+def asked_by(order: ResendOrder) -> QuerySet[Outbound]:
+    """Give the messages an order is about, in order of number; none for the resync list."""
+    asked = Asked(order.scope, order.first, order.last, order.epoch, order.alike)
+    return rows_of(order.destination_id, asked, upto=order.upto)
+
+
+def rest(order: ResendOrder) -> set[int]:
+    """Give the patients of what an order has not come to; those of the resync list stand there still."""
+    rows = asked_by(order).filter(seq__gte=order.next).exclude(leg__in=LEFT_OUT)
+    return set(rows.order_by().values_list("patient", flat=True))
+
+
+def oldest(order: ResendOrder) -> int:
+    """Give the epoch of the oldest thing that an order is about."""
+    if order.scope == Scope.RESYNC:
+        there = ResyncPatient.objects.filter(Q(order=order) | Q(order=None), destination=order.destination_id)
+        first = there.aggregate(first=Min("epoch"))["first"]
+    else:
+        first = asked_by(order).order_by().aggregate(first=Min("epoch"))["first"]
+    return gate.now().epoch if first is None else int(first)
 
 
 def only(row: Outbound) -> Asked:

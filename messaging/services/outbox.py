@@ -7,6 +7,8 @@ from django.db import connection, transaction
 from django.db.models import Count, F, Q
 
 from messaging.models import Attempt, Lane, Outbound
+from messaging.resends import mark
+from messaging.selectors import resending
 from messaging.services import rendering
 from messaging.states import Leg
 from pasmirror.lib import alarms, audit, bell, clock, locks
@@ -17,6 +19,7 @@ from patients.refusals import Refused
 from patients.selectors import gate
 from patients.services import fates
 
+TOLD_BY_NAME = ("message-refused", "message-given-up", "message-unanswered")  # alarms whose subject is an MSH-10
 # What is written for the PAS bears the mark of whom we have told, and what the PAS holds around the change: that is
 # known where it is compared, and nowhere else.
 UNMARKED = "It was never written: settle it on the page Discrepancies, and it is compared and written anew"
@@ -78,19 +81,32 @@ def why_not_resend(row: Outbound) -> str | None:
         return "Only a message that was refused or set aside can be sent again"
     if row.epoch <= gate.now().fenced:
         return "It will never be sent: its epoch was ended by hand-back"
-    newer = Q(change__gt=row.change) | Q(change=row.change, snapshot=True)
-    later = Outbound.objects.filter(newer, lane=row.lane_id, patient=row.patient).exclude(pk=row.pk)
-    refused = Count("tries", filter=Q(tries__ending=Attempt.Ending.REFUSED))
-    if later.annotate(refused=refused).filter(attempts__gt=F("refused")).exists():
+    if _later_received(row):
         return "A later message of this patient has or may have been received: this one would turn the clock back"
     return None
+
+
+def _later_received(row: Outbound) -> bool:
+    """Whether anything later of this person was or may have been received, of whichever record merged into one."""
+    if not row.lane.destination.is_pas:
+        people = resending.persons({row.patient})
+        return any(
+            marks.received > mark(row.change, snapshot=row.snapshot)
+            for marks in resending.marks(row.lane_id, people).values()
+        )
+    # What the PAS itself tells is its answer to what was replayed, and nothing later.
+    later = Outbound.objects.filter(lane=row.lane_id, patient=row.patient, change__gt=row.change)
+    refused = Count("tries", filter=Q(tries__ending=Attempt.Ending.REFUSED))
+    return later.annotate(refused=refused).filter(attempts__gt=F("refused")).exists()
 
 
 def resend(outbound: int, *, by: Actor, reason: str) -> None:
     """Queue a refused message again, the same bytes; Refused if order forbids it."""
     with transaction.atomic():
         locks.share(Lock.GATE)
-        lane = Outbound.objects.values_list("lane", flat=True).get(pk=outbound)
+        lane = Outbound.objects.values_list("lane", flat=True).filter(pk=outbound).first()
+        if lane is None:
+            raise Refused("There is no such message")
         Lane.objects.select_for_update().get(pk=lane)  # no attempt for a later one is opened meanwhile
         row = Outbound.objects.select_for_update().get(pk=outbound)
         if why := why_not_resend(row):
@@ -123,6 +139,8 @@ def requeue(row: Outbound) -> bool:
 
 def overtake(outbound: Sequence[int], *, reason: str) -> None:
     """Set held messages aside for which the patient's current state goes instead, in the caller's transaction."""
+    if not outbound:
+        return
     rows = list(Outbound.objects.select_for_update().filter(pk__in=outbound, leg=Leg.HELD).order_by("pk"))
     give_up([row.pk for row in rows], reason=reason)
     for row in rows:
@@ -135,7 +153,9 @@ def set_aside(outbound: int, *, by: Actor, reason: str) -> None:
     One that was sent and never answered may have arrived: the reason says that somebody has asked the receiver.
     """
     with transaction.atomic():
-        row = Outbound.objects.select_for_update().get(pk=outbound)
+        row = Outbound.objects.select_for_update().filter(pk=outbound).first()
+        if row is None:
+            raise Refused("There is no such message")
         if not reason.strip():
             raise Refused("Enter why it is given up", "reason")
         if row.leg not in (Leg.HELD, Leg.QUEUED, Leg.SENDING):
@@ -198,8 +218,19 @@ def _queue(row: Outbound) -> None:
     bell.ring_after_commit(code)
 
 
+def quiet(outbound: Sequence[int]) -> None:
+    """Clear the alarms that any of many messages raised, in the caller's transaction."""
+    subjects = {str(each) for each in outbound}
+    names = set(Outbound.objects.filter(pk__in=outbound).values_list("control_id", flat=True))
+    for alarm in alarms.standing():
+        if alarm.subject in (
+            names if alarm.code in TOLD_BY_NAME else subjects if alarm.code == rendering.ALARM else ()
+        ):
+            alarms.clear(alarm.code, subject=alarm.subject)
+
+
 def _quiet(row: Outbound) -> None:
     """Clear the alarms this message raised."""
     alarms.clear(rendering.ALARM, subject=str(row.pk))
-    for code in ("message-refused", "message-given-up", "message-unanswered"):
+    for code in TOLD_BY_NAME:
         alarms.clear(code, subject=row.control_id)

@@ -6,19 +6,20 @@ numbers, and is delivered as everything else is.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import asdict
 
 import structlog
-from django.db import DatabaseError, InterfaceError, transaction
+from django.db import connection, transaction
 
-from messaging.models import Destination, Lane, Outbound, ResendOrder, ResyncPatient
+from messaging.models import Destination, Lane, Outbound, ResendOrder
 from messaging.resends import Asked, Scope
 from messaging.selectors import resending as reading
 from messaging.services import appending, sequencer
 from messaging.services.appending import Page
 from pasmirror.lib import alarms, audit, bell, clock, locks
 from pasmirror.lib.actor import Actor, system
+from pasmirror.lib.away import is_away
 from pasmirror.lib.locks import Lock
 from patients.models import JournalTail, Patient
 from patients.refusals import Refused
@@ -112,7 +113,7 @@ pace = Pace()
 def run_once() -> int:
     """Work off one lot of each open order; gives how many messages or patients were looked at.
 
-    A fault of ours ends the order with an alarm and is nobody else's; database faults are raised.
+    A fault of ours ends the order with an alarm and is nobody else's; that the database is away is raised.
     """
     done = 0
     for pk in list(ResendOrder.objects.filter(ended_at=None).order_by("pk").values_list("pk", flat=True)):
@@ -121,27 +122,42 @@ def run_once() -> int:
             if found := _lot(pk, min(pace.size, LOT)):
                 pace.after(time.monotonic() - began)
             done += found
-        except (DatabaseError, InterfaceError):
-            pace.size = 1
-            raise
         except Exception as fault:
+            if is_away(fault):
+                pace.size = 1
+                raise
             log.exception("resend.fault", order=pk)
             _give_up(pk, type(fault).__name__)
     return done
 
 
-def end_all(*, epoch: int, untold: Iterable[tuple[int, int]]) -> None:
+def end_all(*, untold: Mapping[tuple[int, int], int]) -> set[tuple[int, int]]:
     """End every order and put on the resync list who was not told everything: (destination, patient) each.
 
-    In the caller's transaction, which ends an outage that began with `epoch`, and holds the gate alone.
+    `untold`: those known to the caller, each with the epoch of the first thing that may be missing; whom an order had
+    not come to is added. Gives all of them. In the caller's transaction, which holds the gate alone.
     """
+    missing = dict(untold)
     for row in ResendOrder.objects.select_for_update(of=("self",)).filter(ended_at=None).order_by("pk"):
+        since = reading.oldest(row)
+        for patient in reading.rest(row):
+            at = (row.destination_id, patient)
+            missing[at] = min(since, missing.get(at, since))
         _end(row, HANDED_BACK)
-    at = clock.now()
-    ResyncPatient.objects.bulk_create(
-        [ResyncPatient(destination_id=to, patient=who, epoch=epoch, at=at) for to, who in sorted(set(untold))],
-        ignore_conflicts=True,
-    )
+    if missing:
+        columns = [list(column) for column in zip(*((*at, first) for at, first in missing.items()), strict=True)]
+        with connection.cursor() as cursor:
+            cursor.execute(_ON_THE_LIST, [clock.now(), *columns])
+    return set(missing)
+
+
+_ON_THE_LIST = """
+INSERT INTO messaging_resyncpatient (destination_id, patient, epoch, at)
+SELECT destination, patient, epoch, %s
+FROM unnest(%s::bigint[], %s::bigint[], %s::int[]) AS untold (destination, patient, epoch)
+ON CONFLICT (destination_id, patient) WHERE order_id IS NULL
+DO UPDATE SET epoch = least(messaging_resyncpatient.epoch, excluded.epoch)
+"""
 
 
 def _why_nothing(to: Destination, lane: Lane, asked: Asked) -> str | None:
@@ -190,13 +206,9 @@ def _claimed(pk: int) -> ResendOrder | None:
     return rows.filter(pk=pk, ended_at=None).first()
 
 
-def _asked(row: ResendOrder) -> Asked:
-    return Asked(row.scope, row.first, row.last, row.epoch, row.alike)
-
-
 def _listed_page(row: ResendOrder, most: int) -> Page:
     """Take the next messages, and with each person's first all that are asked for of them."""
-    rows = reading.rows_of(row.destination_id, _asked(row), upto=row.upto)
+    rows = reading.asked_by(row)
     page = reading.listed(rows.filter(seq__gte=row.next)[:most])
     people = reading.persons({each.patient for each in page})
     records = {each for members in people.values() for each in members}
@@ -214,13 +226,14 @@ def _listed_page(row: ResendOrder, most: int) -> Page:
 
 def _resync_page(row: ResendOrder, most: int) -> Page:
     """Take the next patients of the list, and of each person every message of the outage that was not told whole."""
-    page = list(reading.on_resync_list(row.destination_id)[:most])
-    people = reading.persons({each.patient for each in page})
+    looked = list(reading.on_resync_list(row.destination_id)[:most])
+    people = reading.persons({each.patient for each in looked})
     records = {each for members in people.values() for each in members}
+    page = list(reading.on_resync_list(row.destination_id).filter(patient__in=records))  # a person under all records
     outage = (min((each.epoch for each in page), default=0), gate.now().fenced)
     rows = Outbound.objects.filter(lane=row.destination_id, order=None, patient__in=records, epoch__range=outage)
-    more = 0 if len(page) == most else None
-    return Page(rows.order_by("seq"), people, len(page), more, tuple(each.pk for each in page))
+    more = 0 if len(looked) == most else None
+    return Page(rows.order_by("seq"), people, len(looked), more, tuple(each.pk for each in page))
 
 
 def _end(row: ResendOrder, ending: str, *, by: Actor = SWEEP) -> None:
@@ -235,7 +248,9 @@ def _end(row: ResendOrder, ending: str, *, by: Actor = SWEEP) -> None:
 
 def _give_up(pk: int, error: str) -> None:
     with transaction.atomic():
-        row = ResendOrder.objects.select_for_update(of=("self",)).get(pk=pk)
+        row = ResendOrder.objects.select_for_update(of=("self",)).filter(pk=pk, ended_at=None).first()
+        if row is None:
+            return  # somebody has ended it meanwhile
         _end(row, f"Ended by a fault of PAS Mirror ({error}): the rest is not sent again")
         sentence = f"Order {pk} to send again to {row.destination.name} was ended by a fault: the rest is not sent."
         alarms.sound(ALARM, sentence, subject=row.destination.code)

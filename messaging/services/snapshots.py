@@ -54,7 +54,7 @@ def parts(stands: int, records: Collection[int], touched: Collection[int], *, to
         found.append(Part(Event.UPDATE, newest.pk))
     stays = {each.stay for each in told if each.stay}
     for stay in Stay.objects.filter(Q(pk__in=stays) | Q(status__in=_ON), patient=stands).order_by("pk"):
-        found += _of_stay(stay, every.filter(stay=stay.pk), to)
+        found += _of_stay(stay, every.filter(stay=stay.pk), {each.pk for each in told}, to)
     booked = {each.appointment for each in told if each.appointment}
     for appointment in Appointment.objects.filter(pk__in=booked, patient=stands).order_by("pk"):
         found += _of_appointment(appointment, every.filter(appointment=appointment.pk), to)
@@ -89,17 +89,21 @@ def _says_who(change: Change) -> bool:
     return change.event in IDENTITY_EVENTS and not change.facts.get("merged_into")
 
 
-def _of_stay(stay: Stay, changes: QuerySet[Change], to: Destination) -> list[Part]:
+def _of_stay(stay: Stay, changes: QuerySet[Change], told: Collection[int], to: Destination) -> list[Part]:
     last = changes.filter(event__in=STAY_EVENTS).first()
     if last is None:
         return []
     now = {"stay": facts.of(Kind.STAY, stay)}
+    found = []
+    if stay.status == StayStatus.OUT and last.event != Event.DISCHARGE:  # corrected since: no update says that it ended
+        over = changes.filter(event=Event.DISCHARGE, pk__in=told).first()
+        found += [Part(over.event, over.pk)] if over and _sayable(to, over.event, over.facts) else []
     ended = stay.status == StayStatus.CANCELLED or last.event == Event.DISCHARGE
     if not ended and _sayable(to, Event.UPDATE_STAY, now):
-        return [Part(Event.UPDATE_STAY, last.pk)]
+        return [*found, Part(Event.UPDATE_STAY, last.pk)]
     if stay.status == StayStatus.CANCELLED and last.event not in CANCELS:
         return []  # nothing that was ever told of it says so
-    return [Part(last.event, last.pk)] if _sayable(to, last.event, last.facts) else []
+    return [*found, Part(last.event, last.pk)] if _sayable(to, last.event, last.facts) else found
 
 
 def _of_appointment(appointment: Appointment, changes: QuerySet[Change], to: Destination) -> list[Part]:

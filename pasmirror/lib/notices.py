@@ -99,7 +99,7 @@ def _post(url: str, body: bytes, headers: dict[str, str]) -> str:
     try:
         peer.request("POST", f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}", body, headers)
         status = peer.getresponse().status
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, UnicodeError) as error:  # the last: a host that is no name
         return type(error).__name__
     finally:
         bound.cancel()

@@ -60,7 +60,8 @@ def _why_not(url: str) -> str | None:
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
+        (parts.hostname or "").encode("idna")
+    except ValueError:  # a port that is none, a host name with an empty or an endless part
         usable = False
     if not usable or not url.isascii() or not url.isprintable() or " " in url:
         return "must look like https://host/path"

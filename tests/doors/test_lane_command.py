@@ -1,6 +1,7 @@
 """The command `lane`: a lane paused and resumed by a named person, through the door operators use."""
 
 import io
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -49,6 +50,8 @@ def test_an_operator_pauses_a_lane_and_resumes_it() -> None:
         (("probe", "pathology", "--by", "clare", "--reason", "x"), "no account 'clare' that may do this"),
         (("probe", "pathology", "--by", "olive", "--reason", "x"), "Emission is open"),
         (("resend", "pathology", "--by", "olive", "--reason", "x"), "by its number"),
+        (("resend", "999", "--by", "olive", "--reason", "x"), "There is no such message"),
+        (("set-aside", "999", "--by", "olive", "--reason", "x"), "There is no such message"),
     ],
 )
 def test_what_cannot_be_done_is_refused_in_a_sentence(words: tuple[str, ...], why: str) -> None:
@@ -77,9 +80,27 @@ def test_an_engineer_orders_messages_to_be_sent_again() -> None:
     assert make.legs("pathology") == ["accepted", "accepted", "queued", "queued"]
 
 
+def test_what_an_order_comes_to_is_said_as_it_was_before_the_sweep_began_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    make.register()
+    make.number_and_render()
+    Outbound.objects.update(leg="accepted", attempts=1)
+    placed = resending.order
+
+    def at_once(*args: Any, **options: Any) -> ResendOrder:
+        made = placed(*args, **options)
+        resending.run_once()
+        return made
+
+    monkeypatch.setattr(resending, "order", at_once)
+    done = said("again", "pathology", "--numbers", "1", "--by", "olive", "--reason", "their database was restored")
+    assert "1 messages as they were, 0 patients by their current state, 0 messages left out." in done
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
+        (("--numbers", "1-", "--by", "olive", "--reason", "x"), "Say what to send again"),
+        (("--numbers", "1-99999999999999999999", "--by", "olive", "--reason", "x"), "Say what to send again"),
         (("--numbers", "1-2", "--by", "clare", "--reason", "x"), "no account 'clare' that may"),
         (("--by", "olive", "--reason", "x"), "Say what to send again"),
         (("--numbers", "one", "--by", "olive", "--reason", "x"), "Say what to send again"),

@@ -75,6 +75,15 @@ def test_a_request_is_signed_with_the_sites_secret_and_bears_its_id(ears: Ears, 
     assert "X-PASMirror-Signature" not in ears.heard[1][0]
 
 
+def test_a_host_that_is_no_name_is_one_that_does_not_answer(ears: Ears) -> None:  # noqa: F811
+    webhook("http://alarms..example/", code="first")
+    webhook(ears.url)
+    alarms.sound("tilt", "TILT")
+    assert [notices.run_once(), notices.run_once()] == [0, 1]
+    assert waiting("first") == 1
+    assert Hook.objects.get(code="first").failures == 1
+
+
 def test_what_is_rolled_back_is_told_nobody(ears: Ears) -> None:  # noqa: F811
     webhook(ears.url)
 

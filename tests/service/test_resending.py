@@ -8,11 +8,12 @@ import pytest
 from messaging.models import Attempt, Destination, Outbound
 from messaging.resends import Asked, Scope
 from messaging.selectors import resending as reading
-from messaging.services import resending
+from messaging.services import outbox, resending
 from pasmirror.lib import alarms, clock
 from pasmirror.lib.models import AuditRow
 from patients.models import Change, Gate, Patient, Stay
-from patients.services import admissions
+from patients.refusals import Refused
+from patients.services import admissions, stays
 from tests.factories import lanes as make
 from tests.factories.resends import ALL, IVY, accepted, counted, order, resent, told
 
@@ -89,6 +90,18 @@ def test_a_stay_that_is_on_is_told_by_its_update_and_one_that_ended_by_its_end(p
     )
     accepted()
     assert told(resent(order(Asked(Scope.RANGE, first=1, last=2)))) == ["ADT^A31", "ADT^A03"]
+
+
+def test_the_end_of_a_stay_that_was_corrected_afterwards_is_told_too(pathology: Destination) -> None:
+    saved = make.register()
+    stay = make.admit(saved).stay or 0
+    said = {"discharge_method": "1", "discharge_destination": "19"}
+    admissions.discharge(stay_id=stay, seen=1, discharge=said, occurred_at=clock.now(), by=make.CLERK, key=uuid.uuid4())
+    details = {"consultant": {"consultant": "C7654321"}}
+    stays.update(stay_id=stay, seen=2, stay=details, by=make.CLERK, key=uuid.uuid4())
+    accepted()
+    assert told(resent(order(Asked(Scope.RANGE, first=3, last=3)))) == ["ADT^A31", "ADT^A03", "ADT^A08"]
+    assert told(resent(order(Asked(Scope.RANGE, first=1, last=1)))) == ["ADT^A31"], "only what was lost"
 
 
 def test_a_range_an_epoch_and_one_message_mean_what_they_say(pathology: Destination) -> None:
@@ -171,6 +184,21 @@ def test_a_merged_person_is_one_and_told_by_the_record_that_stands(pathology: De
     made = order(Asked(Scope.RANGE, first=1, last=1))
     (row,) = resent(made)
     assert (row.snapshot, row.patient) == (True, stands.patient)
+
+
+def test_a_refused_one_of_a_record_merged_since_is_not_sent_again_behind_the_merge(pathology: Destination) -> None:
+    gone, stands = make.register("ADAMS"), make.register("ADAMS")
+    accepted()
+    refused = make.of_change(gone.change, "pathology")
+    Outbound.objects.filter(pk=refused.pk).update(leg="held", attempts=1, rejects=1, reason="AE")
+    now = clock.now()
+    Attempt.objects.create(outbound=refused, token=1, opened_at=now, closed_at=now, ending=Attempt.Ending.REFUSED)
+    refused.refresh_from_db()
+    assert outbox.why_not_resend(refused) is None
+    Patient.objects.filter(pk=gone.patient).update(merged_into=stands.patient)
+    assert "turn the clock back" in str(outbox.why_not_resend(refused))
+    with pytest.raises(Refused, match="turn the clock back"):
+        outbox.resend(refused.pk, by=IVY, reason="mended")
 
 
 def test_filters_and_the_dialect_hold_for_the_current_state_too(pathology: Destination) -> None:

@@ -152,8 +152,9 @@ def test_whom_a_receiver_was_not_told_of_before_hand_back_is_told_in_the_next_ou
     make.admit(told_of)
     accepted()
     going = resending.order("pathology", ALL, by=IVY, reason="restored")
-    resending.end_all(epoch=2, untold={(pathology.pk, told_of.patient)})
-    resending.end_all(epoch=2, untold={(pathology.pk, told_of.patient)})
+    ResendOrder.objects.update(next=going.upto + 1)  # it has come to everybody
+    resending.end_all(untold={(pathology.pk, told_of.patient): 2})
+    resending.end_all(untold={(pathology.pk, told_of.patient): 2})
     going.refresh_from_db()
     assert going.ending == resending.HANDED_BACK
     assert ResyncPatient.objects.count() == 1, "on the list once"

@@ -1,6 +1,7 @@
 """Orders to send again that may not be, that end before their time, and what else leaves them alone."""
 
 import pytest
+from django.db import DataError, IntegrityError
 
 from messaging.models import Destination, Outbound, ResendOrder
 from messaging.resends import Asked, Scope
@@ -99,8 +100,9 @@ def test_leaving_a_change_to_the_pas_leaves_its_resend_alone(pathology: Destinat
     assert row.leg == "queued"
 
 
+@pytest.mark.parametrize("fault", [ValueError, IntegrityError, DataError])
 def test_a_fault_ends_the_order_with_an_alarm_and_no_other(
-    pathology: Destination, monkeypatch: pytest.MonkeyPatch
+    pathology: Destination, monkeypatch: pytest.MonkeyPatch, fault: type[Exception]
 ) -> None:
     make.destination("radiology")
     make.register()
@@ -112,14 +114,38 @@ def test_a_fault_ends_the_order_with_an_alarm_and_no_other(
 
     def strike(patients: set[int]) -> dict[int, set[int]]:
         monkeypatch.setattr(reading, "persons", honest)
-        raise ValueError
+        raise fault
 
     monkeypatch.setattr(reading, "persons", strike)
     assert resending.run_once() == 1
     broken.refresh_from_db()
     whole.refresh_from_db()
-    assert "fault of PAS Mirror (ValueError)" in broken.ending
+    assert f"fault of PAS Mirror ({fault.__name__})" in broken.ending
     assert whole.same == 1
     assert [alarm.code for alarm in alarms.standing()] == [resending.ALARM]
     order()
+    assert alarms.standing() == []
+
+
+def test_an_order_that_a_person_has_stopped_is_not_ended_once_more_by_a_fault(
+    pathology: Destination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make.register()
+    accepted()
+    made = resending.order("pathology", ALL, by=IVY, reason="restored")
+
+    def strike(patients: set[int]) -> dict[int, set[int]]:
+        raise ValueError
+
+    monkeypatch.setattr(reading, "persons", strike)
+    give_up = resending._give_up
+
+    def stopped_first(pk: int, error: str) -> None:
+        resending.stop(pk, by=IVY, reason="too many")
+        give_up(pk, error)
+
+    monkeypatch.setattr(resending, "_give_up", stopped_first)
+    resending.run_once()
+    made.refresh_from_db()
+    assert made.ending == "Stopped by ivy"
     assert alarms.standing() == []

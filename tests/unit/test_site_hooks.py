@@ -22,6 +22,7 @@ def test_both_kinds_are_read() -> None:
     ("text", "told"),
     [
         (DESK.replace("https", "ftp"), "hook[1].url: must look like https://host/path"),
+        (DESK.replace("https://", "https://a.."), "hook[1].url: must look like https://host/path"),
         (DESK.replace("alarms.example", "me:hidden@alarms.example"), "hook[1].url: may hold no user name"),
         (DESK.replace("alarms.example", "alarms.example:99999"), "hook[1].url: must look like"),
         (DESK.replace("in}", "in put}"), "hook[1].url: must look like"),

@@ -1,12 +1,13 @@
 """`manage.py lane`: what stands on a destination's lane, and a person's decision about it or a message. A thin door."""
 
+import re
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from failover.services import switch
 from messaging.resends import Asked, Scope
-from messaging.selectors import lanes, probes
+from messaging.selectors import destinations, lanes, probes
 from messaging.selectors import resending as resends
 from messaging.services import lanes as leases
 from messaging.services import outbox, probing, resending
@@ -15,6 +16,7 @@ from patients.refusals import Refused
 
 DEEDS = {"resend": outbox.resend, "set-aside": outbox.set_aside}
 PROBE, AGAIN = "probe", "again"
+NUMBERS = re.compile(r"(\d{1,18})(?:-(\d{1,18}))?", re.ASCII)
 SWITCHES = {"pause": leases.pause, "resume": leases.resume}
 
 
@@ -66,10 +68,13 @@ class Command(BaseCommand):
     def _again(self, code: str, what: Asked, *, by: str, reason: str) -> None:
         try:
             who = switch.named_person(by, Permission.RESEND)
+            head = destinations.standing(code)
+            if head is None:
+                raise Refused("There is no such destination")
+            seen = resends.foreseen(head.to, what)  # before the sweep begins on it
             made = resending.order(code, what, by=who, reason=reason)
         except Refused as refusal:
             raise CommandError(refusal.reason) from None
-        seen = resends.foreseen(made.destination, what)
         self.stdout.write(
             f"Order {made.pk} is being worked off: {seen.same} messages as they were, "
             f"{seen.current} patients by their current state, {seen.left_out} messages left out."
@@ -89,9 +94,9 @@ class Command(BaseCommand):
 
 def asked(options: dict[str, Any]) -> Asked:
     """Read which messages are to be sent again from the command's options; CommandError if it does not say."""
-    first, _, last = str(options.get("numbers") or "").partition("-")
-    if first.isdecimal() and (last or first).isdecimal():
-        return Asked(Scope.RANGE, first=int(first), last=int(last or first))
+    if numbers := NUMBERS.fullmatch(str(options.get("numbers") or "")):
+        first, last = int(numbers[1]), int(numbers[2] or numbers[1])
+        return Asked(Scope.RANGE, first=first, last=last)
     if options.get("epoch"):
         return Asked(Scope.EPOCH, epoch=options["epoch"])
     if options.get("unwritten"):

@@ -68,7 +68,7 @@ def record_all(rows: Iterable[AuditRow]) -> None:
 def _keys(count: int) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
+            "SELECT nextval((SELECT pg_get_serial_sequence(%s, 'id')::regclass)) FROM generate_series(1, %s)",
             [AuditRow._meta.db_table, count],
         )
         return [row[0] for row in cursor.fetchall()]

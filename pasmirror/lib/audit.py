@@ -62,7 +62,7 @@ def record_all(rows: Iterable[AuditRow]) -> None:
         for row, key in zip(rows, _keys(len(rows)), strict=True):
             row.pk = key
         copying.insert(rows)
-        copying.insert([AuditTail(row=row) for row in rows])
+        copying.insert_lines(AuditTail, ["row_id"], [str(row.pk) for row in rows])
 
 
 def _keys(count: int) -> list[int]:

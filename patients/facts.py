@@ -123,12 +123,18 @@ class News:
 
 def blank(kind: Kind) -> Groups:
     """Give every group of `kind` with nothing known."""
-    return {group: {name: unknown(name) for name in names} for group, names in GROUPS[kind].items()}
+    return {group: dict(values) for group, values in _BLANK[kind].items()}
 
 
 def unknown(name: str) -> Value:
     """Give the value that says "not known" for a field."""
     return {"minutes": 0, "dead": False}.get(name, "")
+
+
+_BLANK: dict[Kind, Groups] = {
+    kind: {group: {name: unknown(name) for name in names} for group, names in groups.items()}
+    for kind, groups in GROUPS.items()
+}
 
 
 def of(kind: Kind, row: Any) -> Groups:
@@ -148,7 +154,7 @@ def put(kind: Kind, row: Any, groups: Mapping[str, Mapping[str, Value]]) -> None
 
 def overlaid(now: Groups, said: Mapping[str, Mapping[str, Value]]) -> Groups:
     """Give `now` with what was said laid over it: absent leaves, "" deletes."""
-    return {group: {**values, **said.get(group, {})} for group, values in now.items()}
+    return {group: {**values, **said[group]} if group in said else dict(values) for group, values in now.items()}
 
 
 def changed(before: Groups, after: Groups) -> dict[str, tuple[dict[str, Value], dict[str, Value]]]:

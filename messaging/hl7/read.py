@@ -71,19 +71,20 @@ class Segment:
 
         Component 0 is the whole field, subcomponent 0 the whole component.
         """
-        parts = split(self.raw(number), self.separators.repetition)
-        if repetition >= len(parts) or not parts[repetition]:
+        fields, own = self.fields, self.separators
+        text = fields[number] if number < len(fields) else ""
+        if repetition or (own.repetition and own.repetition in text):
+            parts = split(text, own.repetition)
+            text = parts[repetition] if repetition < len(parts) else ""
+        if not text:
             return None
-        text = parts[repetition]
-        for index, separator in ((component, self.separators.component), (sub, self.separators.subcomponent)):
-            if text == DELETED:
-                return ""
-            if index:
-                pieces = split(text, separator)
-                text = pieces[index - 1] if index <= len(pieces) else ""
-            if not text:
-                return None
-        return "" if text == DELETED else unescape(text, self.separators)
+        if component and text != DELETED:
+            text = _piece(text, component, own.component)
+        if sub and text and text != DELETED:
+            text = _piece(text, sub, own.subcomponent)
+        if not text:
+            return None
+        return "" if text == DELETED else unescape(text, own)
 
     def standard(self) -> str:
         """Give the segment in the standard separators."""
@@ -92,6 +93,12 @@ class Segment:
         own = self.separators
         levels = [(own.field, "|"), (own.repetition, "~"), (own.component, "^"), (own.subcomponent, "&")]
         return _respelt(self.line, levels, own)
+
+
+def _piece(text: str, number: int, separator: str) -> str:
+    """Give one of the pieces between separators, counted from 1; "" where there are fewer."""
+    pieces = text.split(separator, number) if separator else [text]
+    return pieces[number - 1] if number <= len(pieces) else ""
 
 
 def _respelt(text: str, levels: list[tuple[str, str]], own: Separators) -> str:
@@ -151,7 +158,11 @@ class Message:
 
     def first(self, name: str) -> Segment | None:
         """Give the first segment of that name."""
-        return self.header if name == "MSH" else next(self.all(name), None)
+        return self.header if name == "MSH" else self._firsts.get(name)
+
+    @cached_property
+    def _firsts(self) -> dict[str, Segment]:
+        return {segment.name: segment for segment in reversed(self.segments)}
 
     def get(self, path: str, repetition: int = 0) -> str | None:
         """Give the value at "PID-3.1" or "PID-3.4.1" of the first such segment; see `Segment.get`."""

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, date, datetime, timedelta, timezone
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from pasmirror.lib.clock import SITE
@@ -12,6 +13,8 @@ _HL7 = re.compile(
     r"(?P<offset>[+-]\d{2}:?\d{2}|Z)?"
 )
 YEARS = range(1800, 2200)  # outside of them it is a filler ("99991231"), not a time
+LONGEST = 40  # characters; what is longer fits no such form
+REMEMBERED = 4096  # times read lately: a message says the same few again and again, and so does the next
 
 
 def moment(text: str | None, zone: ZoneInfo = SITE) -> datetime | None:
@@ -19,7 +22,13 @@ def moment(text: str | None, zone: ZoneInfo = SITE) -> datetime | None:
 
     Without an offset it is in `zone`; of an hour that happens twice, the first. 24:00 is the next midnight.
     """
-    found = _HL7.fullmatch((text or "").strip())
+    bare = (text or "").strip()
+    return _moment(bare, zone) if 0 < len(bare) <= LONGEST else None
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _moment(text: str, zone: ZoneInfo) -> datetime | None:
+    found = _HL7.fullmatch(text)
     if not found or not found["day"] or int(found["year"]) not in YEARS:
         return None
     try:
@@ -45,7 +54,13 @@ def _zone(offset: str | None, zone: ZoneInfo) -> ZoneInfo | timezone:
 
 def happens_twice(text: str | None, zone: ZoneInfo = SITE) -> bool:
     """Whether a time without an offset stands in the hour that the clocks go back over."""
-    found = _HL7.fullmatch((text or "").strip())
+    bare = (text or "").strip()
+    return _happens_twice(bare, zone) if 0 < len(bare) <= LONGEST else False
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _happens_twice(text: str, zone: ZoneInfo) -> bool:
+    found = _HL7.fullmatch(text)
     at = moment(text, zone)
     return bool(found and found["hour"] and not found["offset"] and at and _ambiguous(at.astimezone(zone)))
 

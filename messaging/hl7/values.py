@@ -27,6 +27,8 @@ def _is_text(segment: Segment, number: int, component: int, repetition: int) -> 
 
 def of(segment: Segment, number: int, names: Mapping[int, str], repetition: int = 0) -> dict[str, str]:
     """Give what a field says, by the names of its components; nothing if it says nothing of any of them."""
+    if not segment.raw(number):
+        return {}
     said = {name: text(segment, number, component, repetition) for component, name in names.items()}
     absent = all(value is None for value in said.values())
     return {} if absent else {name: value or "" for name, value in said.items()}

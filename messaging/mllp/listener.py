@@ -18,6 +18,7 @@ import structlog
 from messaging.hl7.habits import FeedPolicy
 from messaging.mllp import ports
 from messaging.mllp.conversation import Conversation
+from messaging.mllp.gathering import Gathering
 from messaging.services.arrivals import Frame
 
 log = structlog.get_logger()
@@ -61,7 +62,7 @@ class Listener:
         self._store = store
         self._at_end = at_end
         self._waiting: deque[tuple[Frame, Conversation]] = deque()
-        self._arrived = asyncio.Event()
+        self._gathering = Gathering()
         self._stopping = False
         self._entering: dict[asyncio.Task[object], str] = {}  # peers whose handshake is under way
         self._inside: dict[Conversation, int] = {}  # with the bytes of the frame it has begun
@@ -226,12 +227,12 @@ class Listener:
         """Have a frame stored; `by` is told its answer, unless it has gone by then."""
         self._octets += len(arrived.raw)
         self._waiting.append((arrived, by))
-        self._arrived.set()
+        self._gathering.came(len(self._waiting))
 
     async def _commit_forever(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            await self._arrived.wait()
+            await self._gathering.due()
             batch = self._next_batch()
             frames = [arrived for arrived, _ in batch]
             answers: Sequence[bytes | None]
@@ -262,8 +263,7 @@ class Listener:
         """Drop what came behind a frame that was not stored: the peer sends both again, and in their order."""
         self._octets -= sum(len(arrived.raw) for arrived, who in self._waiting if who is by)
         self._waiting = deque(each for each in self._waiting if each[1] is not by)
-        if not self._waiting:
-            self._arrived.clear()
+        self._gathering.dropped(left=len(self._waiting))
 
     def _next_batch(self) -> list[tuple[Frame, Conversation]]:
         batch, octets = [self._waiting.popleft()], 0
@@ -273,8 +273,7 @@ class Listener:
             if octets > BATCH_OCTETS:
                 break
             batch.append(self._waiting.popleft())
-        if not self._waiting:
-            self._arrived.clear()
+        self._gathering.taken({arrived.connection for arrived, _ in batch}, left=len(self._waiting))
         return batch
 
     async def _watch_forever(self) -> None:

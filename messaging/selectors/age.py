@@ -8,6 +8,7 @@ from django.db.models.functions import Coalesce
 
 from messaging.models import Channel, Inbound
 from messaging.states import Outcome
+from pasmirror.lib import clock
 
 ALIKE = timedelta(minutes=1)  # feeds that stand no further apart are equally new
 
@@ -46,3 +47,10 @@ def feeds() -> list[tuple[str, datetime | None]]:
     found = list(rows.order_by("code").values_list("code", "stands", "declared"))
     declared = [(code, at) for code, at, named in found if named]
     return declared or [(code, at) for code, at, _ in found]
+
+
+def lags(behind: timedelta) -> bool:
+    """Say whether the applier is further behind a feed than that; what waits for another feed's news does not count."""
+    stored = Inbound.objects.filter(channel=OuterRef("pk"), outcome=Outcome.STORED, waiting_since=None)
+    oldest = Subquery(stored.order_by("number").values("received_at")[:1])
+    return Channel.objects.annotate(oldest=oldest).filter(oldest__lt=clock.now() - behind).exists()

@@ -114,7 +114,7 @@ WHERE c.code = %s FOR UPDATE OF c
 """
 _KEYS = """
 WITH said AS MATERIALIZED (
-    SELECT nextval(pg_get_serial_sequence('messaging_inbound', 'id')) AS id, u.*
+    SELECT nextval((SELECT pg_get_serial_sequence('messaging_inbound', 'id')::regclass)) AS id, u.*
     FROM unnest(%s::text[], %s::text[], %s::bytea[]) WITH ORDINALITY AS u(sender, control_id, digest, place)),
 fresh AS (
     INSERT INTO messaging_messagekey (sender, control_id, digest, message, repeats)

@@ -62,13 +62,13 @@ def record_all(rows: Iterable[AuditRow]) -> None:
         for row, key in zip(rows, _keys(len(rows)), strict=True):
             row.pk = key
         copying.insert(rows)
-        copying.insert([AuditTail(row=row) for row in rows])
+        copying.insert_lines(AuditTail, ["row_id"], [str(row.pk) for row in rows])
 
 
 def _keys(count: int) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
+            "SELECT nextval((SELECT pg_get_serial_sequence(%s, 'id')::regclass)) FROM generate_series(1, %s)",
             [AuditRow._meta.db_table, count],
         )
         return [row[0] for row in cursor.fetchall()]

@@ -13,7 +13,9 @@ def now() -> datetime:
 
 def iso(at: datetime | None) -> str:
     """Give a moment as ISO 8601 in UTC to the second ("" for none), as facts carry it."""
-    return at.astimezone(UTC).replace(microsecond=0).isoformat() if at else ""
+    if at is None:
+        return ""
+    return (at if at.tzinfo is UTC else at.astimezone(UTC)).isoformat(timespec="seconds")
 
 
 def moment(text: str) -> datetime | None:

@@ -55,8 +55,8 @@ class Loaded:
         newest = LastSegments.objects.filter(patient__in=self.rows[Kind.PATIENT], stay__in={0, *self.rows[Kind.STAY]})
         self.segments: dict[tuple[int, int], list[str]] = {}
         self.kept_at: dict[tuple[int, int], int] = {}  # by which message
-        for row in newest:
-            self.segments[row.patient_id, row.stay], self.kept_at[row.patient_id, row.stay] = row.segments, row.message
+        for patient, stay, lines, message in newest.values_list("patient_id", "stay", "segments", "message"):
+            self.segments[patient, stay], self.kept_at[patient, stay] = lines, message
         self.heard_segments: dict[tuple[int, int], LastSegments] = {}
         history = Movement.objects.filter(stay__in=self.rows[Kind.STAY]).order_by("pk")
         self.moves = {
@@ -107,9 +107,9 @@ class Loaded:
     def _lock(self, kind: Kind, wanted: set[int]) -> None:
         rows = MODELS[kind].objects.select_for_update().filter(pk__in=wanted).order_by("pk")  # type: ignore[attr-defined]
         self.rows[kind] |= {row.pk: row for row in rows}
-        for number in IDENTIFIERS[kind].objects.filter(**{f"{kind.value}__in": wanted}, until=None).order_by("id"):  # type: ignore[attr-defined]
-            owner = getattr(number, f"{kind.value}_id")
-            self.of_object.setdefault((kind, owner), []).append(Identifier(number.type, number.authority, number.value))
+        numbers = IDENTIFIERS[kind].objects.filter(**{f"{kind.value}__in": wanted}, until=None).order_by("id")  # type: ignore[attr-defined]
+        for owner, *number in numbers.values_list(f"{kind.value}_id", "type", "authority", "value"):
+            self.of_object.setdefault((kind, owner), []).append(Identifier(*number))
 
     def patient(
         self, news: News, at: datetime, *, park: bool = False, trusted: bool = False

@@ -62,13 +62,12 @@ class Names:
 
     def _read(self, kind: Kind, values: set[str], *, valid: bool) -> None:
         rows = IDENTIFIERS[kind].objects.filter(value__in=values, until__isnull=valid).order_by("until", "id")  # type: ignore[attr-defined]
-        for row in rows:
-            key = (kind, Identifier(row.type, row.authority, row.value))
-            owner = getattr(row, f"{kind.value}_id")
+        for owner, until, *number in rows.values_list(f"{kind.value}_id", "until", "type", "authority", "value"):
+            key = (kind, Identifier(*number))
             if valid:
                 self.owner[key] = owner
             elif key not in self.owner:
-                self.retired[key] = Retired(owner, row.until)
+                self.retired[key] = Retired(owner, until)
 
     def wanted(self, kind: Kind) -> set[int]:
         """Give the rows of `kind` that these numbers name."""

@@ -80,6 +80,25 @@ def test_a_channel_rests_longer_each_time_and_is_well_again_once_its_message_goe
     assert (suspects.refused, suspects.due()) == ({}, [])
 
 
+@pytest.mark.parametrize(
+    ("limit", "count", "seconds", "then"),
+    [
+        (1, 1, 0.01, 2),  # after a fault: twice as many each time
+        (64, 0, 0.0, 128),
+        (200, 17, 0.05, 200),  # no more waited
+        (200, 200, 0.1, 400),  # all that fitted, and quick
+        (800, 800, 0.2, 1000),
+        (800, 800, 0.8, 400),
+        (400, 400, 4.0, 200),  # a slow machine
+        (1000, 30, 0.01, 1000),
+    ],
+)
+def test_more_messages_go_at_once_while_many_wait_and_only_as_they_are_quickly_done(
+    limit: int, count: int, seconds: float, then: int
+) -> None:
+    assert command.paced(limit, count, seconds) == then
+
+
 @pytest.fixture
 def channels(db: None) -> None:
     for place, code in enumerate(("adt", "siu")):

@@ -12,10 +12,11 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from messaging.services import apply
 from messaging.services.apply import Singly
 from messaging.services.tries import Tries
-from pasmirror.lib import beat
+from pasmirror.lib import beat, garbage
 
 log = structlog.get_logger()
-BATCH = 200
+BATCH, MOST = 200, 1000  # messages in one transaction: to begin with, and while many wait
+AIM = 0.4  # seconds a transaction of more than BATCH should hold its locks: a clerk waits 3 at most
 IDLE_LEAST, IDLE_MOST = 0.02, 0.2  # seconds between looks when there is nothing to apply
 AWAY_LEAST, AWAY_MOST = 0.2, 5.0  # seconds between tries when the database is away
 BEAT_EVERY = 3.0  # seconds
@@ -35,6 +36,7 @@ class Command(BaseCommand):
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, end)
+        garbage.seldom()
         run(ended)
 
 
@@ -46,6 +48,7 @@ def run(ended: threading.Event) -> None:
     pause, limit, done = IDLE_LEAST, BATCH, 0
     clock, tries, suspects = _BeatClock(), Tries(), Suspects()
     while not ended.is_set():
+        began = time.monotonic()
         try:
             alone = apply.singly() if limit == 1 else apply.singly(due) if (due := suspects.due()) else Singly()
             suspects.note(alone, now=time.monotonic())
@@ -61,13 +64,19 @@ def run(ended: threading.Event) -> None:
             pause = min(AWAY_MOST, max(AWAY_LEAST, pause * 2))
             ended.wait(pause)
             continue
-        limit = min(BATCH, limit * 2)
+        limit = paced(limit, count, time.monotonic() - began)
         if count:
             pause = IDLE_LEAST
         else:
             ended.wait(pause)
             pause = min(IDLE_MOST, pause * 1.5)
     close_old_connections()
+
+
+def paced(limit: int, count: int, seconds: float) -> int:
+    """Choose how many go next: more where so many waited and were quickly done, and never less than BATCH for long."""
+    fitting = int(count * AIM / max(seconds, 0.001)) if count >= limit else limit
+    return min(2 * limit, max(BATCH, min(MOST, fitting)))
 
 
 class Suspects:

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from messaging.mllp.doors import DoorFailed, Doors
+from pasmirror.lib import garbage
 
 
 class Command(BaseCommand):
@@ -21,6 +22,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, share: bool = False, **options: Any) -> None:
         """Run until SIGTERM or SIGINT; what is whole by then is stored and answered."""
+        garbage.seldom()
         try:
             asyncio.run(Doors(shared=share).run_until_told())
         except OSError as fault:

@@ -5,6 +5,7 @@ import threading
 import time
 from argparse import ArgumentParser
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 
@@ -14,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, InterfaceError, connection
 
 from messaging import tasks
-from messaging.selectors import lanes
+from messaging.selectors import age, lanes
 from messaging.services import (
     backlogs,
     certificates,
@@ -37,6 +38,7 @@ BUSY, IDLE, LOOK, AWAY = 0.02, 0.05, 0.1, 1.0  # seconds between rounds
 BEAT_EVERY, WARN_EVERY, ANCHOR_EVERY = 3.0, 10.0, 60.0  # seconds
 TELL_EVERY = 1.0  # seconds between looks at what the hooks are to be told
 FEW, BREATH, DOZE = 5, 0.2, 2.0  # messages compared at a time; seconds after them, and where there are none
+LAGS = timedelta(seconds=1)  # an applier that is further behind has the machine first: comparing can wait
 SLICE = 2.0  # seconds
 
 
@@ -228,7 +230,7 @@ class Sweep:
                 raise
             self._faults.caught("fidelity", fault)
             return ANCHOR_EVERY
-        return BREATH if compared else DOZE
+        return BREATH if compared and not age.lags(LAGS) else DOZE
 
     def _deliver(self, code: str) -> None:
         """Deliver one lane until nothing is due; a fault here is this lane's alone."""

@@ -1,6 +1,7 @@
 """Sends statements in one go, prepared once a connection, for what is done for every message; knows no table."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import psycopg
@@ -20,7 +21,7 @@ def ask(*statements: Statement) -> list[list[Any]]:
     usual, raw.prepare_threshold = raw.prepare_threshold, 0
     try:
         with connection.wrap_database_errors:
-            with raw.pipeline():
+            with raw.pipeline() if len(statements) > 1 else nullcontext():
                 cursors = [psycopg.Cursor(raw).execute(text, values) for text, values in statements]
             return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
     finally:

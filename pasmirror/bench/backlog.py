@@ -16,7 +16,7 @@ from patients.models import Change, JournalTail
 PART = "backlog"
 OTHERS = 3
 DEAD = "dead"
-EACH = 200  # messages a round and lane of the others, at most
+EACH = 200  # messages a round and lane of the others, at most; with fewer, one round tells as little as three
 TEMPLATES = 64  # saves whose changes are copied into the queue
 LOT = 5000
 SENDERS = ("work", "sweep")
@@ -29,14 +29,15 @@ def measure(product: Product, count: int) -> list[Figure]:
     with Sinks(OTHERS + 1) as sinks:
         others = {f"other{number}": address for number, address in enumerate(sinks.addresses[:OTHERS], start=1)}
         each = max(clerks.CLERKS, min(EACH, count))
+        rounds = lane.ROUNDS if count >= EACH else 1
         product.mirror()
         product.declare(others)
-        without = lane.carried(product, others, each)
+        without = lane.carried(product, others, each, rounds=rounds)
         product.hold()
         product.declare({DEAD: _nobody()})
         _queue(count)
         product.declare(others | {DEAD: _nobody()})
-        beside = lane.carried(product, others, each)
+        beside = lane.carried(product, others, each, rounds=rounds)
         product.declare({DEAD: sinks.addresses[OTHERS]})
         figures = [
             Figure(PART, f"{OTHERS} lanes, nothing else queued", without, "/s"),

@@ -21,7 +21,7 @@ class Outbound(models.Model):
         MIRROR = "mirror", "we do: an attempt was made"
         PAS = "pas", "the PAS does"
 
-    lane = models.ForeignKey(Lane, on_delete=models.PROTECT)
+    lane = models.ForeignKey(Lane, on_delete=models.PROTECT, db_index=False)  # the numbers' index serves
     seq = models.BigIntegerField()
     change = models.BigIntegerField()
     patient = models.BigIntegerField()
@@ -70,6 +70,13 @@ class Outbound(models.Model):
                 fields=["lane", "seq"],
                 name="outbound_open",
                 condition=models.Q(leg__in=["unreleased", "queued", "sending", "held"]),
+                include=["leg", "queued_at", "attempts"],
+            ),
+            models.Index(
+                fields=["lane", "seq"],
+                name="outbound_accepted",
+                condition=models.Q(leg="accepted"),
+                include=["leg", "settled_at"],
             ),
             models.Index(
                 fields=["lane", "patient", "seq"],

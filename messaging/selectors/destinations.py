@@ -78,9 +78,9 @@ def standing(code: str) -> Standing | None:
     return next(iter(_standings(Destination.objects.filter(code=code))), None)
 
 
-# Of one lane. `resting`, `claimed`: by the database's clock.
+# Of each lane. `resting`, `claimed`: by the database's clock.
 _FIGURES = """
-SELECT coalesce(l.rest_until > clock_timestamp(), false) AS resting,
+SELECT l.destination_id AS lane, coalesce(l.rest_until > clock_timestamp(), false) AS resting,
        coalesce(l.until > clock_timestamp(), false) AS claimed, w.*, a.*, s.*
 FROM messaging_lane l
 CROSS JOIN LATERAL (
@@ -101,26 +101,29 @@ CROSS JOIN LATERAL (
   SELECT count(*) AS set_aside
   FROM (SELECT FROM messaging_outbound
         WHERE lane_id = l.destination_id AND leg = 'set_aside' LIMIT %(most)s) o) s
-WHERE l.destination_id = %(lane)s
+WHERE l.destination_id = ANY(%(lanes)s)
 """
 
 
 def _standings(wanted: QuerySet[Destination]) -> list[Standing]:
     stand, valve = gate.now(), emission.now().valve
     found = []
-    for to in wanted.filter(lane__isnull=False).select_related("lane").order_by("-declared", "code"):
+    destinations = list(wanted.filter(lane__isnull=False).select_related("lane").order_by("-declared", "code"))
+    figures = _figures([to.pk for to in destinations])
+    for to in destinations:
         closed = why_not_send(
             to_pas=to.is_pas, mode=stand.mode, valve=valve, attempted=False, epoch=stand.epoch, fenced=stand.fenced
         )
-        found.append(_standing(to, _figures(to.pk), closed))
+        found.append(_standing(to, figures[to.pk], closed))
     return found
 
 
-def _figures(lane: int) -> dict[str, Any]:
+def _figures(lanes: list[int]) -> dict[int, dict[str, Any]]:
     with connection.cursor() as cursor:
-        cursor.execute(_FIGURES, {"lane": lane, "most": MOST, "reach": REACH, "recent": RECENT})
+        cursor.execute(_FIGURES, {"lanes": lanes, "most": MOST, "reach": REACH, "recent": RECENT})
         names = [column[0] for column in cursor.description]
-        return dict(zip(names, cursor.fetchone(), strict=True))
+        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return {row["lane"]: row for row in rows}
 
 
 def _standing(to: Destination, seen: dict[str, Any], why_closed: str | None) -> Standing:

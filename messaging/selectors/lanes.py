@@ -135,24 +135,29 @@ def _status(row: dict[str, Any]) -> LaneStatus:
     )
 
 
-# As messaging.services.attempts picks, without locking and without what is merely waiting for an answer.
+# As messaging.services.attempts picks, without locking and without what is merely waiting for an answer. Whether the
+# lane may send at all comes first, then its messages in their order, so that a long queue of a dead one costs nothing.
 _DUE = """
 SELECT EXISTS (
-  SELECT 1 FROM messaging_outbound o JOIN messaging_lane l ON l.destination_id = o.lane_id
+  SELECT 1 FROM messaging_lane l
+  WHERE l.destination_id = %(lane)s
+    AND coalesce(l.rest_until <= clock_timestamp(), true) AND coalesce(l.next_at <= clock_timestamp(), true)
+    AND NOT EXISTS (SELECT 1 FROM pg_stat_activity a WHERE a.pid = l.backend AND l.until > clock_timestamp()
+                    AND a.application_name = 'pasmirror lane ' || l.destination_id || ' token ' || l.token))
+AND (
+  SELECT true FROM messaging_outbound o
   WHERE o.lane_id = %(lane)s AND o.leg IN ('queued', 'sending') AND o.body IS NOT NULL AND o.epoch > %(fenced)s
     AND o.due_at <= clock_timestamp() - %(seconds)s * interval '1 second'
     AND CASE WHEN o.attempts > 0 THEN %(again)s ELSE %(fresh)s END
-    AND coalesce(l.rest_until <= clock_timestamp(), true) AND coalesce(l.next_at <= clock_timestamp(), true)
     AND (o.leg = 'queued' OR NOT %(shadow)s)
-    AND NOT EXISTS (SELECT 1 FROM pg_stat_activity a WHERE a.pid = l.backend AND l.until > clock_timestamp()
-                    AND a.application_name = 'pasmirror lane ' || l.destination_id || ' token ' || l.token)
     AND NOT EXISTS (
       SELECT 1 FROM messaging_outbound e
       WHERE e.lane_id = o.lane_id AND e.patient = o.patient AND e.seq < o.seq AND e.epoch > %(fenced)s
         AND e.leg IN ('unreleased', 'queued', 'sending', 'held'))
     AND (NOT %(in_line)s OR o.seq = (
       SELECT min(f.seq) FROM messaging_outbound f
-      WHERE f.lane_id = %(lane)s AND f.epoch > %(fenced)s AND f.leg IN ('unreleased', 'queued', 'sending', 'held'))))
+      WHERE f.lane_id = %(lane)s AND f.epoch > %(fenced)s AND f.leg IN ('unreleased', 'queued', 'sending', 'held')))
+  ORDER BY o.seq LIMIT 1) IS TRUE
 """
 
 

@@ -18,6 +18,7 @@ from messaging.services.lanes import Lease, LostLease
 from messaging.services.parcels import Parcel
 from pasmirror.lib import crash
 from pasmirror.lib.crash import Point
+from pasmirror.lib.statements import forget_plans
 
 log = structlog.get_logger()
 SLACK = 5.0  # seconds a lease outlives its slice and the longest wait for an answer
@@ -54,6 +55,7 @@ def run(lane_code: str, *, seconds: float = 2.0) -> Slice:
     peer = _take_peer(to)
     lost = True
     try:
+        forget_plans()
         done = _slice(lease, peer, until=time.monotonic() + seconds, ends=ends)
         lost = False
     except LostLease:

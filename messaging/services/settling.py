@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import fields
+from typing import Any
 
 import structlog
 from django.db import connection
@@ -11,9 +12,12 @@ from messaging.mllp.sender import Accepted, Ending, NoAnswer, Refused
 from messaging.models import Attempt, Destination, Outbound
 from messaging.services import suspects
 from messaging.services.lanes import LostLease
-from messaging.services.parcels import Parcel, Told
+from messaging.services.parcels import Parcel
 from messaging.states import Holds, Leg
 from pasmirror.lib import alarms, clock
+from pasmirror.lib.statements import Statement, ask
+from patients.models import Fate
+from patients.services import fates
 
 log = structlog.get_logger()
 SILENT_ALARM = 3  # silences in a row before the alarm
@@ -21,28 +25,28 @@ UNTRUSTED = "destination-untrusted"
 ERROR_NUMBER = re.compile(r"[A-Z]{0,2}\d{1,4}")  # HL7 table 0357, or a peer's own like it
 
 
-def settle(to: Destination, parcel: Parcel, ending: Ending, *, failures: int, suspect: int | None) -> list[Told]:
+def settle(to: Destination, parcel: Parcel, ending: Ending, *, failures: int, suspect: int | None) -> Fate:
     """Write down how a send ended, in the caller's transaction; `failures`: the lane's silences in a row so far.
 
     `suspect`: the lane's message under suspicion of silencing the peer.
 
-    Gives the fates, for the caller to tell. LostLease if somebody else has ended this attempt.
+    Tells the fates, and gives the message's own. LostLease if somebody else has ended this attempt.
     """
     log.info("delivery.ended", lane=to.code, control_id=parcel.control_id, ending=type(ending).__name__)
     policy = policy_of(to)
     match ending:
         case Accepted():
-            told = _heard(to, parcel, failures, suspect)
-            return [*told, _close(to, parcel, RECEIVED, Attempt.Ending.ACCEPTED, answer=ending.answer)]
+            _heard(to, parcel, failures, suspect)
+            return _close(to, parcel, RECEIVED, Attempt.Ending.ACCEPTED, answer=ending.answer)
         case Refused():
-            told = _heard(to, parcel, failures, suspect)
-            return [*told, _refused(to, policy, parcel, ending)]
+            _heard(to, parcel, failures, suspect)
+            return _refused(to, policy, parcel, ending)
         case NoAnswer():
             after = after_silence(policy, phase=ending.phase, in_doubt=parcel.in_doubt, failures=failures + 1)
             if after.leg == Leg.ACCEPTED:
-                told = _heard(to, parcel, failures, suspect)
-                return [*told, _close(to, parcel, after, Attempt.Ending.ACCEPTED, ending.phase, answer=ending.answer)]
-            return [_unanswered(to, policy, parcel, ending, after, failures + 1)]
+                _heard(to, parcel, failures, suspect)
+                return _close(to, parcel, after, Attempt.Ending.ACCEPTED, ending.phase, answer=ending.answer)
+            return _unanswered(to, policy, parcel, ending, after, failures + 1)
 
 
 def policy_of(to: Destination) -> Policy:
@@ -50,7 +54,7 @@ def policy_of(to: Destination) -> Policy:
     return Policy(**{each.name: getattr(to, each.name) for each in fields(Policy)})
 
 
-def _refused(to: Destination, policy: Policy, parcel: Parcel, ending: Refused) -> Told:
+def _refused(to: Destination, policy: Policy, parcel: Parcel, ending: Refused) -> Fate:
     after = after_refusal(policy, code=ending.code, err=ending.err, rejects=parcel.rejects + 1)
     Outbound.objects.filter(pk=parcel.outbound).update(rejects=parcel.rejects + 1)
     if after.alarm:
@@ -61,7 +65,7 @@ def _refused(to: Destination, policy: Policy, parcel: Parcel, ending: Refused) -
     return _close(to, parcel, after, Attempt.Ending.REFUSED, why, why, answer=ending.answer)
 
 
-def _unanswered(to: Destination, policy: Policy, parcel: Parcel, ending: NoAnswer, after: After, failures: int) -> Told:
+def _unanswered(to: Destination, policy: Policy, parcel: Parcel, ending: NoAnswer, after: After, failures: int) -> Fate:
     silences = parcel.silences + ending.may_have_left
     if after.leg == Leg.SENDING and ending.may_have_left and suspects.suspect(to, policy, parcel, silences):
         after, failures = suspects.HELD, 0  # the others' turn: their silence is counted anew
@@ -99,7 +103,7 @@ def _who_waits(to: Destination, after: After) -> str:
     return " Its whole lane waits." if after.leg == Leg.HELD and to.holds == Holds.LANE else ""
 
 
-def _heard(to: Destination, parcel: Parcel, failures: int, suspect: int | None) -> list[Told]:
+def _heard(to: Destination, parcel: Parcel, failures: int, suspect: int | None) -> None:
     """The peer has answered: it is no longer silent, and neither is a suspect's case open."""
     if failures or suspect is not None:
         with connection.cursor() as cursor:
@@ -108,18 +112,64 @@ def _heard(to: Destination, parcel: Parcel, failures: int, suspect: int | None) 
             )
         for code in ("destination-silent", UNTRUSTED):
             alarms.clear(code, subject=to.code)
-    return suspects.judge(to, parcel, suspect) if suspect is not None else []
+    if suspect is not None:
+        fates.tell(suspects.judge(to, parcel, suspect))
 
 
-# Attempt and message at once. Nothing is moved where somebody else has closed the attempt.
+# Attempt, message and fate at once. Nothing is moved or told where somebody else has closed the attempt.
 _CLOSE = """
 WITH closed AS (
   UPDATE messaging_attempt SET closed_at = %(now)s, ending = %(ending)s, detail = %(detail)s, answer = %(answer)s
-  WHERE id = %(attempt)s AND closed_at IS NULL RETURNING outbound_id)
-UPDATE messaging_outbound o SET leg = %(leg)s, reason = %(reason)s, settled_at = %(settled)s,
-       due_at = clock_timestamp() + %(wait)s * interval '1 second'
-FROM closed WHERE o.id = closed.outbound_id
+  WHERE id = %(attempt)s AND closed_at IS NULL RETURNING outbound_id),
+moved AS (
+  UPDATE messaging_outbound o SET leg = %(leg)s, reason = %(reason)s, settled_at = %(settled)s,
+         due_at = clock_timestamp() + %(wait)s * interval '1 second'
+  FROM closed WHERE o.id = closed.outbound_id RETURNING o.change)
 """
+_TELL = fates.telling("SELECT change, %(to)s, %(fate)s, %(now)s, %(told)s FROM moved") + " RETURNING 1"  # noqa: S608
+
+
+def accepting(to: Destination, parcel: Parcel, ending: Accepted) -> Statement:
+    """Give the statement that writes down an accepted send, to be asked together with others before `accepted`."""
+    return _closing(to, parcel, RECEIVED, Attempt.Ending.ACCEPTED, answer=ending.answer)
+
+
+def accepted(to: Destination, parcel: Parcel, done: list[Any], *, failures: int, suspect: int | None) -> Fate:
+    """Do what else follows an accepted send; `done`: the rows that `accepting` gave, the rest as for `settle`."""
+    log.info("delivery.ended", lane=to.code, control_id=parcel.control_id, ending=Accepted.__name__)
+    if not done:
+        raise LostLease(parcel.control_id)
+    _heard(to, parcel, failures, suspect)
+    if suspect is not None:
+        fates.tell([(parcel.change, to.code, RECEIVED.fate, "")])  # the last word, should both be of one change
+    return RECEIVED.fate
+
+
+def _closing(
+    to: Destination,
+    parcel: Parcel,
+    after: After,
+    ending: Attempt.Ending,
+    detail: str = "",
+    reason: str = "",
+    *,
+    answer: bytes | None = None,
+) -> Statement:
+    now = clock.now()
+    return _CLOSE + _TELL, {
+        "attempt": parcel.attempt,
+        "ending": ending.value,
+        "detail": detail[:200],
+        "answer": answer,
+        "now": now,
+        "leg": after.leg.value,
+        "reason": reason[:300],
+        "settled": now if after.leg in (Leg.ACCEPTED, Leg.SET_ASIDE) else None,
+        "wait": after.wait,
+        "to": to.code,
+        "fate": after.fate.value,
+        "told": reason[: fates.LONGEST] if after.leg != Leg.SENDING else "",
+    }
 
 
 def _close(
@@ -131,23 +181,7 @@ def _close(
     reason: str = "",
     *,
     answer: bytes | None = None,
-) -> Told:
-    now = clock.now()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _CLOSE,
-            {
-                "attempt": parcel.attempt,
-                "ending": ending,
-                "detail": detail[:200],
-                "answer": answer,
-                "now": now,
-                "leg": after.leg,
-                "reason": reason[:300],
-                "settled": now if after.leg in (Leg.ACCEPTED, Leg.SET_ASIDE) else None,
-                "wait": after.wait,
-            },
-        )
-        if not cursor.rowcount:
-            raise LostLease(parcel.control_id)
-    return (parcel.change, to.code, after.fate, reason if after.leg != Leg.SENDING else "")
+) -> Fate:
+    if not ask(_closing(to, parcel, after, ending, detail, reason, answer=answer))[0]:
+        raise LostLease(parcel.control_id)
+    return after.fate

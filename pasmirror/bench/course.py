@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from pasmirror.bench import feed, growth, lane, load, memory, pages, save
+from pasmirror.bench import backlog, feed, growth, lane, load, memory, pages, save
 from pasmirror.bench.clerks import save_all
 from pasmirror.bench.machine import machine
 from pasmirror.bench.product import Address, Product
@@ -13,8 +13,8 @@ from pasmirror.bench.report import Figure
 
 SIZES = {"feed": 6000, "pages": 40, "save": 600, "lane": 600, "memory": 1000, "load": 50_000}
 """How many messages, requests a page, saves, messages, messages of load, and rows; in the order they are run."""
-LONG = {growth.SIZE: 1_000_000, growth.FLOW: 200_000}
-"""Patients, and messages: minutes each, so only on request."""
+LONG = {backlog.PART: 50_000, growth.SIZE: 1_000_000, growth.FLOW: 200_000}
+"""Messages queued, patients, and messages: minutes each, so only on request."""
 PARTS = (*SIZES, *LONG)
 LARGE = (load.PART, *LONG)  # last: they make the record many times larger
 SETTLED = 3.0  # seconds after the start until a process is idle
@@ -50,7 +50,7 @@ class Course:
             for part in LARGE:
                 if part in self.parts:
                     self.tell(f"Measuring: {part} …")
-                    self.figures += self._large(part)
+                    self.figures += self._large(part, product)
         self.seconds = time.monotonic() - began
 
     def _measure(self, part: str, product: Product) -> list[Figure]:
@@ -69,11 +69,13 @@ class Course:
             case _:
                 return lane.measure(product, count, to=self.to)
 
-    def _large(self, part: str) -> list[Figure]:
+    def _large(self, part: str, product: Product) -> list[Figure]:
         count = self.sizes[part]
         if part == load.PART:
             figures = load.measure(count, first=self._person)
             self._person += load.used(count)
+        elif part == backlog.PART:
+            figures = backlog.measure(product, count)
         elif part == growth.SIZE:
             figures, self._person = growth.sizes(count, first=self._person, tell=self.tell)
         else:

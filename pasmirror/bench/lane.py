@@ -60,9 +60,9 @@ def quiet(product: Product, count: int) -> list[Figure]:
     ]
 
 
-def carried(product: Product, lanes: Iterable[str], each: int) -> float:
+def carried(product: Product, lanes: Iterable[str], each: int, *, rounds: int = ROUNDS) -> float:
     """Let `each` messages wait in every lane, open emission, and give the messages a second; the median round."""
-    return middle(_carried(product, list(lanes), each) for _ in range(ROUNDS))
+    return middle(_carried(product, list(lanes), each) for _ in range(rounds))
 
 
 def _carried(product: Product, lanes: list[str], each: int) -> float:

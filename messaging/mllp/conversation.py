@@ -194,8 +194,8 @@ class Conversation(asyncio.Protocol):
             return "it goes on sending" if not self.waiting and now - self._ending_at > DRAIN else None
         if self._clogged_at and now - self._clogged_at > policy.frame_seconds:
             return "it does not take its answers"
-        if self.waiting:
-            return None
+        if self.waiting or self._clogged_at:
+            return None  # it is we who do not read on
         if self.framer.begun and not self.framer.pending and now - self.begun_at > policy.frame_seconds:
             return "its frame is not whole in time"
         if policy.idle_seconds and now - self.heard > policy.idle_seconds:

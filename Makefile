@@ -13,7 +13,7 @@ OUTBOUND = $(sort $(shell grep -rlE --include='test_*.py' '$(SENDS)' tests/servi
 	tests/faults/test_row_acks.py tests/faults/test_row_broker.py tests/faults/test_row_receivers.py \
 	tests/faults/test_row_senders.py tests/faults/test_row_wakes.py tests/faults/test_two_workers.py tests/faults/test_wakes.py \
 	tests/faults/test_crash_points.py::test_killed_while_lanes_are_numbered_written_and_delivered
-LONG_ELSEWHERE = $(sort $(filter-out tests/faults/%,$(shell grep -rl --include='test_*.py' 'mark\.long' tests)))
+LONG_ELSEWHERE = $(sort $(filter-out tests/faults/%,$(shell grep -rlE --include='test_*.py' 'mark\.long|^from hypothesis' tests)))
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-tests demo up test test-without-broker check faults faults-selftest soak bench pins clean
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pasmirror.lib import clock
-from patients import course
+from patients import cancelling, course
 from patients.course import Course
 from patients.facts import Groups, News, Value
 from patients.states import CANCELS, Event
@@ -96,14 +96,14 @@ def undo(news: News, steps: list[course.Step], before: Course) -> Entered | Unhe
     """Undo one step; one undone already stays so, and a cancel of nothing is unheard."""
     event, at = Event(news.event), clock.iso(news.occurred_at)
     sent = course.sent(news)
-    if course.undone_before(steps, news):
+    if cancelling.undone_before(steps, news):
         return Entered(steps)
-    index, warning = course.target(steps, news)
+    index, warning = cancelling.target(steps, news)
     if index is None:
         return _unheard(news, steps, before)
     if sent < steps[index]["told"]:
         return Entered(steps)  # told again since
-    going = course.undone_with(steps, index, event)
+    going = cancelling.undone_with(steps, index, event)
     marked = [
         {**step, "undone": True, "by": at, "told": max(sent, step["told"])} if i in going else step
         for i, step in enumerate(steps)

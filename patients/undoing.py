@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from pasmirror.lib import clock
-from patients import course
+from patients import cancelling, course
 from patients.course import Course
 from patients.facts import Groups, Value
 from patients.states import CANCELS, STAY_STEPS, Event
@@ -81,7 +81,7 @@ def back(now: Groups, history: Sequence[Made], event: Event) -> Back:
     run = _run(history, event)
     last, began = run[-1], min(made.change for made in run)
     since, goes = _since(history, run), {made.change for made in run}
-    if last.event in (Event.ADMIT, Event.ATTEND):  # with the beginning goes all that came after it
+    if last.event in cancelling.WITH_ALL_AFTER:
         goes |= {made.change for made in since if made.change > began and made.event != Event.PREADMIT}
     known = {group: dict(values) for group, values in now.items()}
     for made in reversed(since):
@@ -105,7 +105,7 @@ def _run(history: Sequence[Made], event: Event) -> list[Made]:
             raise ValueError(f"The patient {WAY[Event(way[-1].event)]} since: take that back first")
         before = [index for index, made in enumerate(way) if made.event != last.event]
         run = way[max(before, default=-1) + 1 :]
-    return [last] if last.event in course.ONE_AT_A_TIME else run
+    return [last] if last.event in cancelling.ONE_AT_A_TIME else run
 
 
 def _since(history: Sequence[Made], run: Sequence[Made]) -> list[Made]:

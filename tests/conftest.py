@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as examples
 
 from pasmirror import embedded
 from tests.broker import NOBODY, WITHOUT_BROKER
@@ -36,6 +37,12 @@ for name in ("PASMIRROR_HTTP_PORT", "PASMIRROR_MLLP_PORT", "REDIS_URL"):
     os.environ.pop(name, None)
 if WITHOUT_BROKER:
     os.environ["REDIS_URL"] = NOBODY
+
+
+# The gate tries the same examples each time, so that it judges the change; `make faults` tries others each time.
+examples.register_profile("same", derandomize=True)
+examples.register_profile("others", print_blob=True)
+examples.load_profile("others" if os.environ.get("PASMIRROR_FAULTS") == "long" else "same")
 
 
 def _loopback_only(event: str, arguments: tuple[object, ...]) -> None:

@@ -4,9 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from hypothesis.extra.django import TestCase
 
 from pasmirror.lib import clock
 from pasmirror.lib.actor import system
@@ -30,6 +29,8 @@ COURSES = [
     "admit leave cancel_leave leave return cancel_return return",
     "admit update_stay cancel_admit",
     "attend cancel_admit",
+    "attend to_inpatient plan_discharge cancel_admit",
+    "attend to_inpatient change_doctor cancel_admit",
     "expect admit_expected cancel_admit cancel_preadmit",
 ]
 THERE = ("place", "consultant", "admission", "discharge", "expected", "pending", "away")
@@ -90,37 +91,38 @@ def history(stay: Stay) -> list[tuple[Any, ...]]:
 _STEPS = sorted({event for event in Event if event in course.PLACES | {Event.PREADMIT, Event.DISCHARGE}} | {
     Event.PLAN_TRANSFER, Event.PLAN_DISCHARGE, Event.LEAVE, Event.CHANGE_DOCTOR, Event.UPDATE_STAY,
 } | set(CANCELLED_IN))  # fmt: skip
+_TO_AND_FRO = (Event.TO_OUTPATIENT, Event.TO_INPATIENT, Event.TO_OUTPATIENT)
+_THERE = {"ward": "WA", "bay": "", "bed": "1", "site": ""}
 _PLACES = st.sampled_from([{"ward": w, "bay": "", "bed": b, "site": ""} for w in ("WA", "WB") for b in ("1", "2")])
 
 
-class AnyOrder(TestCase):
+@settings(max_examples=2000, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(_STEPS), _PLACES), min_size=3, max_size=14))
+@example([(event, _THERE) for event in (Event.ADMIT, *_TO_AND_FRO, Event.CANCEL_ADMIT, Event.CANCEL_ADMIT)])
+def test_undoing_and_folding_agree(wanted: list[tuple[Event, dict[str, Any]]]) -> None:
     """The pure steps: whatever order clerks do things in, the fold of what they told is what they see."""
-
-    @settings(max_examples=400, deadline=None)
-    @given(st.lists(st.tuples(st.sampled_from(_STEPS), _PLACES), min_size=3, max_size=14))
-    def test_undoing_and_folding_agree(self, wanted: list[tuple[Event, dict[str, Any]]]) -> None:
-        known: dict[Kind, Groups] = {}
-        held: dict[Kind, Groups] = {Kind.STAY: facts.blank(Kind.STAY), Kind.PATIENT: facts.blank(Kind.PATIENT)}
-        made: list[undoing.Made] = []
-        steps: Any = []
-        moved_at = None
-        for number, (event, place) in enumerate(wanted, 1):
-            at = clock.moment(f"2026-07-01T10:{number:02}:00+00:00")
-            assert at is not None
-            news = News(event=event, occurred_at=at, stay=_said(event, place, number))
-            try:
-                step = done(known, news, moved_at=moved_at, history=made)
-            except ValueError:
-                continue
-            was = known.get(Kind.STAY, facts.blank(Kind.STAY))
-            made = _journalled(made, news, step, was)
-            moved_at, known = step.moved_at, {Kind.STAY: step.after[Kind.STAY]}
-            if step.cancels:
-                news = replace(news, occurred_at=step.cancels.occurred_at)
-            theirs = told(held, replace(news, sent_at=at), steps=steps)
-            assert isinstance(theirs, Step), (event, theirs)
-            steps, held = theirs.steps, {**held, **theirs.after}
-            assert held[Kind.STAY] == known[Kind.STAY], [m.event for m in made]
+    known: dict[Kind, Groups] = {}
+    held: dict[Kind, Groups] = {Kind.STAY: facts.blank(Kind.STAY), Kind.PATIENT: facts.blank(Kind.PATIENT)}
+    made: list[undoing.Made] = []
+    steps: Any = []
+    moved_at = None
+    for number, (event, place) in enumerate(wanted, 1):
+        at = clock.moment(f"2026-07-01T10:{number:02}:00+00:00")
+        assert at is not None
+        news = News(event=event, occurred_at=at, stay=_said(event, place, number))
+        try:
+            step = done(known, news, moved_at=moved_at, history=made)
+        except ValueError:
+            continue
+        was = known.get(Kind.STAY, facts.blank(Kind.STAY))
+        made = _journalled(made, news, step, was)
+        moved_at, known = step.moved_at, {Kind.STAY: step.after[Kind.STAY]}
+        if step.cancels:
+            news = replace(news, occurred_at=step.cancels.occurred_at)
+        theirs = told(held, replace(news, sent_at=at), steps=steps)
+        assert isinstance(theirs, Step), (event, theirs)
+        steps, held = theirs.steps, {**held, **theirs.after}
+        assert held[Kind.STAY] == known[Kind.STAY], [m.event for m in made]
 
 
 def _said(event: Event, place: dict[str, Any], number: int) -> Groups:

@@ -157,7 +157,9 @@ def finish(incident: Incident, *, epoch: int) -> str:
 
 def leave_residue(incident: Incident) -> list[int]:
     """Leave to the PAS what receivers were never sent, give up what they refused; gives the patients to resync."""
-    untold = dict.fromkeys(_told_of_what_is_not_so(incident), incident.first_epoch) | resync.left()
+    untold = resync.left()
+    for at in _told_of_what_is_not_so(incident):
+        untold[at] = min(incident.first_epoch, untold.get(at, incident.first_epoch))
     never_tried = Outbound.objects.filter(leg__in=(Leg.QUEUED, Leg.HELD), lane__destination__is_pas=False)
     never_tried = never_tried.filter(order=None, attempts=0)  # what is sent again by order is no news of its own
     for change in sorted(set(never_tried.values_list("change", flat=True))):

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-import psycopg
 import structlog
 from django.db import connection, transaction
 
@@ -22,6 +21,7 @@ from pasmirror.lib import alarms, clock, crash
 from pasmirror.lib.actor import system
 from pasmirror.lib.crash import Point
 from pasmirror.lib.locks import Lock
+from pasmirror.lib.statements import ask
 
 __all__ = ["Frame", "NoSuchChannel", "store"]
 
@@ -62,7 +62,7 @@ def _store(channel_code: str, everything: Sequence[Arrival], *, alone: bool) -> 
     """
     with transaction.atomic():
         gate = (_TAKE if alone else _SHARE, [int(Lock.GATE)])
-        _, found, fresh = _ask(
+        _, found, fresh = ask(
             gate, (_CHANNEL, [channel_code]), (_KEYS, _columns(arrival.key for arrival in everything))
         )
         if not found:
@@ -90,19 +90,6 @@ def _store(channel_code: str, everything: Sequence[Arrival], *, alone: bool) -> 
         _other_bodies(new)
         _repeat([arrival for arrival in everything if not arrival.number])
         crash.at(Point.INTAKE_STORED)
-
-
-def _ask(*statements: tuple[str, Sequence[Any]]) -> list[list[Any]]:
-    """Send statements in one go, prepared once a connection, and give their rows: this is done for every message."""
-    raw = connection.connection
-    usual, raw.prepare_threshold = raw.prepare_threshold, 0
-    try:
-        with connection.wrap_database_errors:
-            with raw.pipeline():
-                cursors = [psycopg.Cursor(raw).execute(text, values) for text, values in statements]
-            return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
-    finally:
-        raw.prepare_threshold = usual
 
 
 _SHARE = "SELECT pg_advisory_xact_lock_shared(%s)"
@@ -172,7 +159,7 @@ def _write(channel: Channel, new: Sequence[Arrival], at: datetime, *, spoken: bo
         return
     rows = ((a.id, a.number, a.peer[:60], a.raw, *_named(a)) for a in new)
     heard = at if spoken else channel.received_at
-    _ask(
+    ask(
         (_INSERT, [channel.pk, at, *_columns(rows)]),
         (_LISTENED, [channel.last + len(new), heard, channel.clock_ahead, channel.pk]),
     )
@@ -192,7 +179,7 @@ def _repeat(repeats: Sequence[Arrival]) -> None:
     """Count each repeat and give it the answer of the first time."""
     if not repeats:
         return
-    (rows,) = _ask((_REPEATED, _columns(arrival.key for arrival in repeats)))
+    (rows,) = ask((_REPEATED, _columns(arrival.key for arrival in repeats)))
     answers = {(sender, control_id, bytes(digest)): bytes(answer) for sender, control_id, digest, answer in rows}
     for arrival in repeats:
         # The message itself may have been cleared away by age; its key, and so this answer, stay.

@@ -52,7 +52,7 @@ def release(change: int, *, told: Sequence[str] = (), facts: Mapping[str, Any] |
         return False
     Outbound.objects.filter(pk=row.pk).update(rejects=0, silences=0, settled_at=None)
     _queue(row)
-    _quiet(row)
+    quiet([row.pk])
     return True
 
 
@@ -71,7 +71,7 @@ def skip(change: int, *, reason: str) -> bool:
     rows = [row for row in _lock(change, to_pas=True) if row.leg in (Leg.UNRELEASED, Leg.HELD)]
     for row in rows:
         Outbound.objects.filter(pk=row.pk).update(leg=Leg.SKIPPED, settled_at=clock.now(), reason=reason[:300])
-        _quiet(row)
+        quiet([row.pk])
     return bool(rows)
 
 
@@ -133,7 +133,7 @@ def requeue(row: Outbound) -> bool:
         return False
     Outbound.objects.filter(pk=row.pk).update(rejects=0, silences=0, settled_at=None)
     _queue(row)
-    _quiet(row)
+    quiet([row.pk])
     return True
 
 
@@ -144,7 +144,7 @@ def overtake(outbound: Sequence[int], *, reason: str) -> None:
     rows = list(Outbound.objects.select_for_update().filter(pk__in=outbound, leg=Leg.HELD).order_by("pk"))
     give_up([row.pk for row in rows], reason=reason)
     for row in rows:
-        _quiet(row)
+        quiet([row.pk])
 
 
 def set_aside(outbound: int, *, by: Actor, reason: str) -> None:
@@ -165,7 +165,7 @@ def set_aside(outbound: int, *, by: Actor, reason: str) -> None:
         Outbound.objects.filter(pk=row.pk).update(leg=Leg.SET_ASIDE, settled_at=clock.now(), reason=reason[:300])
         code = row.lane.destination.code
         fates.tell([(row.change, code, Fate.HELD, "set aside by a person")])
-        _quiet(row)
+        quiet([row.pk])
         audit.record(
             action="outbound_set_aside",
             by=by.because(reason),
@@ -219,18 +219,9 @@ def _queue(row: Outbound) -> None:
 
 
 def quiet(outbound: Sequence[int]) -> None:
-    """Clear the alarms that any of many messages raised, in the caller's transaction."""
-    subjects = {str(each) for each in outbound}
+    """Clear the alarms that any of these messages raised, in the caller's transaction."""
     names = set(Outbound.objects.filter(pk__in=outbound).values_list("control_id", flat=True))
+    about = dict.fromkeys(TOLD_BY_NAME, names) | {rendering.ALARM: {str(each) for each in outbound}}
     for alarm in alarms.standing():
-        if alarm.subject in (
-            names if alarm.code in TOLD_BY_NAME else subjects if alarm.code == rendering.ALARM else ()
-        ):
+        if alarm.subject in about.get(alarm.code, ()):
             alarms.clear(alarm.code, subject=alarm.subject)
-
-
-def _quiet(row: Outbound) -> None:
-    """Clear the alarms this message raised."""
-    alarms.clear(rendering.ALARM, subject=str(row.pk))
-    for code in TOLD_BY_NAME:
-        alarms.clear(code, subject=row.control_id)

@@ -31,7 +31,7 @@ FEW, LOT = 10, 100  # messages, or patients of the resync list, in one transacti
 LONG = 0.5  # seconds a lot may take before smaller ones are taken
 ALARM = "resend-failed"
 SWEEP = system("sweep")
-HANDED_BACK = "Control was handed back to the PAS: the rest is not sent again"
+PAS_SPEAKS = "The PAS is master again: the rest is not sent again"
 
 
 def why_not_order(to: Destination) -> str | None:
@@ -143,7 +143,7 @@ def end_all(*, untold: Mapping[tuple[int, int], int]) -> set[tuple[int, int]]:
         for patient in reading.rest(row):
             at = (row.destination_id, patient)
             missing[at] = min(since, missing.get(at, since))
-        _end(row, HANDED_BACK)
+        _end(row, PAS_SPEAKS)
     if missing:
         columns = [list(column) for column in zip(*((*at, first) for at, first in missing.items()), strict=True)]
         with connection.cursor() as cursor:
@@ -180,7 +180,7 @@ def _lot(pk: int, most: int) -> int:
         if row is None:
             return 0
         if stands.mode not in WRITABLE:
-            _end(row, HANDED_BACK)
+            _end(row, PAS_SPEAKS)
             return 0
         page = _resync_page(row, most) if row.scope == Scope.RESYNC else _listed_page(row, most)
         records = {each for members in page.people.values() for each in members}

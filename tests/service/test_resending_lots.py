@@ -156,7 +156,7 @@ def test_whom_a_receiver_was_not_told_of_before_hand_back_is_told_in_the_next_ou
     resending.end_all(untold={(pathology.pk, told_of.patient): 2})
     resending.end_all(untold={(pathology.pk, told_of.patient): 2})
     going.refresh_from_db()
-    assert going.ending == resending.HANDED_BACK
+    assert going.ending == resending.PAS_SPEAKS
     assert ResyncPatient.objects.count() == 1, "on the list once"
     Gate.objects.update(mode="normal", epoch=3, fenced=2)
     with pytest.raises(Refused, match="have its people send Pathology what it lacks"):

@@ -5,7 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from failover.health import Health
-from failover.models import Incident
+from failover.models import Incident, Replay
 from failover.services import handback, incidents, switch
 from messaging.models import Attempt, Destination, Lane, Outbound, ResendOrder, ResyncPatient
 from messaging.resends import Asked, Scope
@@ -92,7 +92,7 @@ def test_an_order_ends_with_mirror_mode_and_whom_it_had_not_come_to_is_listed(pa
     ResendOrder.objects.update(next=2)
     switch.stand_down(by=MONITOR, reason="PAS up.")
     made.refresh_from_db()
-    assert made.ending == resending.HANDED_BACK
+    assert made.ending == resending.PAS_SPEAKS
     assert list(ResyncPatient.objects.values_list("patient", "epoch")) == [(people[1].patient, 2)]
 
 
@@ -150,3 +150,18 @@ def test_a_person_listed_under_two_records_is_told_once(
     made = order(Asked(Scope.RESYNC))
     assert (made.ended_at is not None, counted(made)) == (True, (0, 2, 0))
     assert not ResyncPatient.objects.filter(order=None).exists()
+
+
+def test_who_is_listed_for_two_reasons_is_listed_from_the_first_of_them_on(pathology: Destination) -> None:
+    """One told of what a person has withdrawn since, who is also owed something of a later epoch of that outage."""
+    incident = begun()
+    saved = make.register("ADAMS")
+    make.number_and_render()
+    Outbound.objects.update(leg="accepted", attempts=1)
+    withdrawn = {"end": Replay.End.VOIDED, "confirmed_by": "person:ann"}
+    Replay.objects.create(incident=incident, change=saved.change, patient=saved.patient, **withdrawn)
+    Gate.objects.update(epoch=3)
+    make.admit(saved)
+    make.number_and_render()
+    handed_back(incident)
+    assert ResyncPatient.objects.get().epoch == 2

@@ -51,7 +51,7 @@ def test_nothing_is_ordered_while_the_pas_is_master_nor_worked_off(pathology: De
     Gate.objects.update(mode="normal", epoch=3, fenced=2)
     assert resending.run_once() == 0
     made.refresh_from_db()
-    assert made.ending == resending.HANDED_BACK
+    assert made.ending == resending.PAS_SPEAKS
     assert Outbound.objects.count() == 1
     with pytest.raises(Refused, match="The PAS is master"):
         order()

@@ -11,29 +11,28 @@ from messaging.simulators.messages import Message
 from messaging.simulators.pas import Pas
 from messaging.simulators.receiver import Receiver
 from tests.eventually import eventually
+from tests.factories import lanes as make
 
 Do = Callable[..., Any]
 
 
 @pytest.fixture
 def feed(tmp_path: Path) -> Iterator[Receiver]:
-    made = Receiver("mirror", store=tmp_path / "feed.db")
-    made.start()
+    made = make.receiver(tmp_path, "mirror")
     yield made
     made.stop()
 
 
 @pytest.fixture
 def pathology(tmp_path: Path) -> Iterator[Receiver]:
-    made = Receiver("pathology", store=tmp_path / "pathology.db")
-    made.start()
+    made = make.receiver(tmp_path, "pathology")
     yield made
     made.stop()
 
 
 @pytest.fixture
 def pas(tmp_path: Path, feed: Receiver, pathology: Receiver) -> Iterator[Pas]:
-    lanes = {"feed": feed.door.listener.port, "pathology": pathology.door.listener.port}
+    lanes = {"feed": make.port_of(feed), "pathology": make.port_of(pathology)}
     made = Pas(store=tmp_path / "pas.db", lanes={name: ("127.0.0.1", port) for name, port in lanes.items()})
     made.start()
     yield made
